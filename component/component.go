@@ -9,7 +9,7 @@ import (
 type Component interface {
 	// Run works until ctx ends: then it takes nothing new, finishes what it took within the grace period (see [Work]), releases what Start took and
 	// returns nil. It returns earlier with an error when it cannot go on, and with [ErrDone] when it has done all it was meant to do. Run blocks, leaves no
-	// goroutine behind, and is never called twice at the same time.
+	// goroutine behind, and is never called twice at the same time. A panic is an error of the component.
 	Run(ctx context.Context) error
 }
 
@@ -22,9 +22,9 @@ type Starter interface {
 
 // Checker is implemented by a component that can say whether it is able to work.
 type Checker interface {
-	// Check returns nil if the component can work, else the cause. It is called for every answer of /ready, concurrently with Run, and should return
-	// within a second; ctx bounds it. Until every check passed once the service is not ready. Later an error makes it degraded (200 with the cause),
-	// unless it is marked with [Critical]: then /ready answers 503.
+	// Check returns nil if the component can work, else the cause. It is called when /ready is asked, concurrently with Run and never twice at the same
+	// time: whoever asks meanwhile shares the answer. It should return within a second; ctx bounds it. Until every check passed once the service is not
+	// ready. Later an error makes it degraded (200 with the cause), unless it is marked with [Critical]: then /ready answers 503.
 	Check(ctx context.Context) error
 }
 

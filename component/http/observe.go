@@ -1,0 +1,157 @@
+package http
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/beatlabs/patron/correlation"
+	"github.com/beatlabs/patron/trace"
+)
+
+// exchange is one request and its answer: the ResponseWriter that handlers get, and in one piece of memory everything else that a request needs. It belongs
+// to the goroutine of the request.
+type exchange struct {
+	rw        http.ResponseWriter
+	component *Component
+	request   *http.Request // with the context of the exchange, once it has begun
+	span      trace.Span
+	context   exchangeContext
+	body      *body              // nil: the request has none
+	cancel    context.CancelFunc // of the deadline of the route; nil: none
+
+	id          [1]string // the value of X-Correlation-Id, here so that the header needs no memory of its own
+	contentType [1]string // the same for Content-Type
+	noSniff     [1]string // the same for X-Content-Type-Options
+
+	began    bool  // an endpoint has taken the request
+	returned bool  // the handler has returned
+	wrote    bool  // the header of the answer is out
+	hijacked bool  // the connection is the handler's
+	written  int   // bytes of the body of the answer; more than buffered: the header has been sent
+	status   int   // of the answer, 0: none yet
+	err      error // why the answer is what it is, for the log
+}
+
+// exchangeContext is the context of a request. It is part of the exchange and leads back to it.
+type exchangeContext struct {
+	context.Context
+	x *exchange
+}
+
+type exchangeKey struct{}
+
+func (c *exchangeContext) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return c.x
+	}
+	return c.Context.Value(key)
+}
+
+// exchangeFrom returns the exchange of a request, or nil if the request is not one of this package.
+func exchangeFrom(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// ServeHTTP is the outermost part of the chain: every request is observed and recovered here, also those that the mux answers itself.
+func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{rw: w, component: rt.component, request: r}
+	defer x.end()
+	if r.RequestURI == "*" { // which the mux refuses
+		rt.fallback.ServeHTTP(x, r)
+	} else {
+		rt.mux.ServeHTTP(x, r)
+	}
+	x.returned = true
+}
+
+// begin starts the observation of a request, and returns the request to go on with.
+func (x *exchange) begin(e *endpoint, r *http.Request) *http.Request {
+	x.began = true
+	ctx := x.span.Begin(r.Context(), trace.Unit{Op: e.opFor(r.Method), In: carrier(r.Header)})
+	x.id[0] = correlation.IDFromContext(ctx)
+	x.rw.Header()[correlation.HeaderID] = x.id[:]
+	if x.span.IsRecording() {
+		x.describe(r)
+	}
+	if e.timeout > 0 {
+		ctx, x.cancel = context.WithTimeout(ctx, e.timeout)
+	}
+	x.context = exchangeContext{Context: ctx, x: x}
+	r = r.WithContext(&x.context)
+	if r.Body != nil && r.Body != http.NoBody {
+		x.body = newBody(x, r, e)
+		r.Body = x.body
+	}
+	x.request = r
+	return r
+}
+
+// describe adds what is worth knowing about one request alone.
+func (x *exchange) describe(r *http.Request) {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr
+	}
+	version := r.Proto
+	if len(version) > len("HTTP/") {
+		version = version[len("HTTP/"):]
+	}
+	x.span.SetAttributes(trace.URLPath(r.URL.Path), trace.URLScheme(scheme), trace.ClientAddress(client), trace.UserAgent(r.UserAgent()),
+		trace.ProtocolVersion(version))
+}
+
+// close ends the observation.
+func (x *exchange) close() {
+	if x.cancel != nil {
+		x.cancel()
+	}
+	x.span.SetStatus(x.status)
+	x.span.End(x.err)
+}
+
+// carrier reads what came with a request. That of OpenTelemetry spells each name anew, which costs memory for every one that is not well known to net/http.
+type carrier http.Header
+
+var _ trace.Carrier = carrier(nil)
+
+// Get returns the first value of a header.
+func (c carrier) Get(key string) string {
+	if vv := c.Values(key); len(vv) > 0 {
+		return vv[0]
+	}
+	return ""
+}
+
+// Values returns all values of a header.
+func (c carrier) Values(key string) []string {
+	switch key {
+	case "traceparent":
+		return c["Traceparent"]
+	case "tracestate":
+		return c["Tracestate"]
+	case "baggage":
+		return c["Baggage"]
+	case correlation.HeaderID: // spelled as net/http does
+		return c[correlation.HeaderID]
+	default:
+		return http.Header(c).Values(key)
+	}
+}
+
+// Set sets a header.
+func (c carrier) Set(key, value string) { http.Header(c).Set(key, value) }
+
+// Keys returns the names of all headers.
+func (c carrier) Keys() []string {
+	keys := make([]string, 0, len(c))
+	for key := range c {
+		keys = append(keys, key)
+	}
+	return keys
+}
