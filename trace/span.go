@@ -126,12 +126,14 @@ func (s *Span) sampled() oteltrace.SpanContext {
 
 func (s *Span) endSpan(err error, out outcome) {
 	if s.span.IsRecording() {
+		attrs := make([]attribute.KeyValue, 0, 2) // one call: each may make the span grow
 		if s.status != 0 {
-			s.span.SetAttributes(HTTPStatus(s.status))
+			attrs = append(attrs, HTTPStatus(s.status))
 		}
 		if out.errorType != "" {
-			s.span.SetAttributes(keyErrorType.String(out.errorType))
+			attrs = append(attrs, keyErrorType.String(out.errorType))
 		}
+		s.span.SetAttributes(attrs...)
 		if s.failed(err, out) {
 			s.recordFailure(err)
 		}

@@ -76,8 +76,8 @@ func (s *Span) startSpan(ctx context.Context, t *Telemetry, u Unit) context.Cont
 	}
 	ctx, s.span = t.tracer.Load().Start(ctx, u.Op.name, options...)
 	if s.span.IsRecording() {
-		s.span.SetAttributes(u.Op.attrs...)
-		s.span.SetAttributes(keyCorrelation.String(correlation.IDFromContext(ctx)))
+		known := u.Op.attrs // without room: the append copies
+		s.span.SetAttributes(append(known[:len(known):len(known)], keyCorrelation.String(correlation.IDFromContext(ctx)))...)
 	}
 	return ctx
 }
