@@ -44,7 +44,7 @@ test-fast: ## Test every module without what is slow: no race detector, no drain
 
 .PHONY: drain
 drain: ## Stop the tour under load N times (10) and count what was lost
-	@cd tests && go test -count=1 -timeout 60m ./drain -args -n $(N)
+	@cd tests && go test -count=1 -v -run TourStopped -timeout 60m ./drain -args -n $(N)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Lint every module: golangci-lint, vet, gofmt, go.mod tidy

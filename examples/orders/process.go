@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/encoding/json"
+	"github.com/beatlabs/patron/reliability"
+)
+
+// How an order is tried.
+const (
+	tries         = 5
+	shortestPause = 2 * time.Millisecond
+	longestPause  = 20 * time.Millisecond
+	concurrency   = 32 // handlers mostly wait for stock
+	maxHeld       = 1024
+)
+
+// processor turns accepted orders into effects.
+type processor struct {
+	book    *Book
+	stock   *Stock
+	effects *Effects
+}
+
+// newConsumer returns the component that processes orders, those of a customer one after another.
+func newConsumer(p *processor, source async.ConsumerFactory) (*async.Component, error) {
+	return async.New("orders", source, p.process,
+		async.WithConcurrency(concurrency), async.WithMaxHeld(maxHeld),
+		async.WithTries(tries), async.WithBackoff(shortestPause, longestPause),
+		async.WithOnDead(p.bury))
+}
+
+// process makes one attempt at an order: decide, then write the effect. The effect is there before the message is settled.
+func (p *processor) process(ctx context.Context, msg *async.Message) error {
+	o, err := decode(msg)
+	if err != nil {
+		return err
+	}
+	_, digest, err := o.encode()
+	if err != nil {
+		return reliability.Permanent(err)
+	}
+	if !p.book.Start(o, digest, msg.Attempt) {
+		return nil // its effect is written
+	}
+	if posting := o.NeedsPerson(); posting != "" {
+		return reliability.Permanent(errors.New(posting))
+	}
+	if err := p.stock.Reserve(ctx, o.Invoice, msg.Attempt); err != nil {
+		p.abandoned(ctx, o)
+		return err
+	}
+	at, err := p.effects.WriteUntilDone(ctx, o, Processed, msg.Attempt)
+	if err != nil {
+		p.abandoned(ctx, o)
+		return err
+	}
+	p.book.Finish(o.Invoice, Processed, "", at)
+	return nil
+}
+
+// abandoned notes that an attempt was cut short by the end of the service and not by the order.
+func (p *processor) abandoned(ctx context.Context, o *Order) {
+	if ctx.Err() != nil {
+		p.book.Abandon(o.Invoice)
+	}
+}
+
+// bury writes the effect of a dead order, after its dead letter was written.
+func (p *processor) bury(ctx context.Context, msg *async.Message, cause error) error {
+	o, err := decode(msg)
+	if err != nil {
+		return nil //nolint:nilerr // what cannot be decoded is no order; its dead letter says so
+	}
+	if p.book.IsFinished(o.Invoice) {
+		return nil
+	}
+	now := time.Now()
+	if err := p.effects.Write(o, Dead, msg.Attempt, now); err != nil {
+		return err
+	}
+	p.book.Finish(o.Invoice, Dead, cause.Error(), now)
+	return nil
+}
+
+func decode(msg *async.Message) (*Order, error) {
+	return async.Decode[*Order](codecs, msg)
+}
+
+var codecs = json.Codecs() //nolint:gochecknoglobals // never changed
