@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/beatlabs/patron/correlation"
@@ -76,8 +77,8 @@ func (s *Span) startSpan(ctx context.Context, t *Telemetry, u Unit) context.Cont
 	}
 	ctx, s.span = t.tracer.Load().Start(ctx, u.Op.name, options...)
 	if s.span.IsRecording() {
-		known := u.Op.attrs // without room: the append copies
-		s.span.SetAttributes(append(known[:len(known):len(known)], keyCorrelation.String(correlation.IDFromContext(ctx)))...)
+		known := u.Op.attrs // clipped, so that append copies: all units of the Op share them
+		s.span.SetAttributes(append(slices.Clip(known), keyCorrelation.String(correlation.IDFromContext(ctx)))...)
 	}
 	return ctx
 }

@@ -56,8 +56,9 @@ func Decode(data io.Reader, v any) error {
 	return DecodeRaw(raw, v)
 }
 
-// DecodeRaw decodes data into v, a non-nil pointer; any other v gives an error that wraps encoding.ErrValue. It returns an [*encoding.DataError] for data that
-// is not one JSON text or does not fit v. In the second case the error names up to encoding.MaxFaults faults, and v holds the rest of the document if Filled is set.
+// DecodeRaw decodes data into v, a non-nil pointer; any other v gives an error that wraps encoding.ErrValue. It returns an [*encoding.DataError] for
+// data that is not one JSON text or does not fit v. In the second case the error names up to encoding.MaxFaults faults, and v holds the rest of the
+// document if Filled is set.
 func DecodeRaw(data []byte, v any) error {
 	if i := invalidUTF8(data); i >= 0 {
 		return &encoding.DataError{Detail: "invalid UTF-8 at byte " + strconv.Itoa(i)}
@@ -75,8 +76,8 @@ func DecodeRaw(data []byte, v any) error {
 	return misfit(data, v, err)
 }
 
-// Encode returns the JSON text of v as encoding/json writes it, with "<", ">" and "&" escaped. A value that has none, such as a channel or an infinite float,
-// gives an error that wraps encoding.ErrValue; so does an error of a MarshalJSON, which stays visible to errors.As.
+// Encode returns the JSON text of v as encoding/json writes it, with "<", ">" and "&" escaped. A value that has none, such as a channel or an infinite
+// float, gives an error that wraps encoding.ErrValue; so does an error of a MarshalJSON, which stays visible to errors.As.
 func Encode(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil {

@@ -163,8 +163,8 @@ func limitFiles(tb testing.TB, size uint64) (lift func()) {
 	return lift
 }
 
-// It bounds the files of the whole process.
-func TestNothingStaysOfALineThatWasCutShort(t *testing.T) { //nolint:paralleltest // see above
+func TestNothingStaysOfALineThatWasCutShort(t *testing.T) { //nolint:paralleltest // see below
+	// not parallel: it bounds the files of the whole process
 	path := filepath.Join(t.TempDir(), "effects")
 	e := openEffects(t, path)
 	if err := e.Write(goodOrder(), Processed, 1, time.Now()); err != nil {
@@ -190,8 +190,8 @@ func TestNothingStaysOfALineThatWasCutShort(t *testing.T) { //nolint:paralleltes
 	}
 }
 
-// It bounds the files of the whole process.
-func TestOrdersWaitForSpaceAndLoseNothing(t *testing.T) { //nolint:paralleltest // see above
+func TestOrdersWaitForSpaceAndLoseNothing(t *testing.T) { //nolint:paralleltest // see below
+	// not parallel: it bounds the files of the whole process
 	path := filepath.Join(t.TempDir(), "effects")
 	s := openShop(t, settings{effects: path})
 	lift := limitFiles(t, 0)
