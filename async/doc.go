@@ -1,0 +1,31 @@
+// Package async consumes messages: one engine for every broker.
+//
+// A [Component] takes messages from a source, gives each to a [ProcessorFunc], and settles it when the handler returned. What a handler must do is
+// little: have its effect, bear having it twice, return nil.
+//
+//	c, err := async.New("orders", broker.Consumer("orders"), async.Handle(place), async.WithConcurrency(8))
+//
+// # What the engine promises
+//
+// Nothing accepted is lost: a message is settled after its effect, a failed one is tried again, and one that fails for good goes to the dead letter, or
+// the service ends with the message kept. So a message may come more than once, and the first time may have been cut short by a crash.
+//
+// Order: messages of one [Lane] (a key, or a partition) are processed one after another, different lanes concurrently. A failed message holds its lane,
+// at the cost of a timer, until it is done or dead.
+//
+// Failure: the policy is the same on every broker. Tries in place ([WithTries], [WithBackoff]), then delays off the lane ([WithDelays], which give up
+// order), then the dead letter with cause, attempts, origin and time in its headers; without a dead letter the [Strategy] decides. Permanent errors
+// (reliability.Classify) skip the tries; a panic is a failure like any other.
+//
+// Bounds: at most [WithMaxHeld] messages are held. A connection is made again for ever ([WithRetries], [WithFailFast]); /ready tells of it.
+//
+// Stopping: the intake ends first, then what was not started is given back, running handlers finish within the grace period, and what is left after it
+// is given back without an attempt being spent. A source that dies with the process (Traits.Volatile) is drained to empty instead.
+//
+// The chain around a handler is, from the outside: observation, policy, recovery, the middlewares, the handler with its time-out.
+//
+// # Brokers
+//
+// A driver is small: a [ConsumerFactory], a [Consumer] and a [Producer]. The package memory is the reference driver, and the suites of the package
+// asynctest prove a driver.
+package async

@@ -1,0 +1,157 @@
+package async
+
+import (
+	"context"
+	"time"
+)
+
+// This file is the contract between the engine and a broker. Whoever writes a driver implements ConsumerFactory, Consumer and Producer, says in Traits
+// what the broker can do, and calls the suites of the package asynctest; concurrency, order, retries, failure policy, drain and observation are the
+// engine's.
+
+// ConsumerFactory makes consumers of one source, or of several that are consumed together.
+type ConsumerFactory interface {
+	// Create connects and returns a consumer. It may block until ctx ends. The engine calls it again, with growing pauses, after an error and after a
+	// consumer failed; there is never more than one living consumer of a component. Marks of the package reliability tell it which errors are
+	// permanent.
+	Create(ctx context.Context) (Consumer, error)
+	// Traits says what the broker can do. It must not block and always gives the same answer.
+	Traits() Traits
+}
+
+// Consumer receives messages and settles them. Optional abilities are found by assertion: [Extender], [Lagger], [Pauser], component.Checker.
+type Consumer interface {
+	// Receive returns 1 to limit messages, or an error: the engine then closes the consumer, waits and creates another. It blocks until there is something.
+	// One goroutine calls it, or as many as Traits.Receivers says; Settle, Extend and Pause may run meanwhile.
+	//
+	// When ctx ends, Receive returns within Traits.StopWait, and may still return messages: the engine releases them. A Volatile consumer is called
+	// again with the ended context until it returns io.EOF, which says that nothing is queued or in flight, and that nothing will be: "found empty" and
+	// "closed" are one step. A client that reconnects by itself does so silently, shows it through component.Checker, and returns an error only when it
+	// is dead.
+	Receive(ctx context.Context, limit int) ([]*Message, error)
+
+	// Settle carries out ss and sets the Err of each that failed: [ErrLost] for a message that is no longer ours, which is counted and never tried
+	// again; any other error makes the engine try again. The returned error says that the connection is gone. A settlement is final for the broker once
+	// its Err is nil; a second one for the same delivery gets ErrLost. One goroutine at a time calls it, concurrently with Receive.
+	//
+	// A message that goes back (Retry, Release) keeps the order of its lane and its Attempt.
+	Settle(ctx context.Context, ss []Settlement) error
+
+	// Close is called last, once: it flushes settlements and leaves the group. What is unsettled goes back to the broker.
+	Close(ctx context.Context) error
+}
+
+// Verdict is what becomes of a message.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Ack     Verdict = iota // done, take it off
+	Retry                  // give it again after Settlement.Delay
+	Reject                 // write it to the dead letter, then take it off
+	Release                // abandoned or never started: give it again at once, its attempt is not spent
+)
+
+// String returns the name in lower case.
+func (v Verdict) String() string {
+	switch v {
+	case Ack:
+		return "ack"
+	case Retry:
+		return "retry"
+	case Reject:
+		return "reject"
+	case Release:
+		return "release"
+	default:
+		return "unknown verdict"
+	}
+}
+
+// Settlement is a verdict on one message.
+type Settlement struct {
+	Message *Message
+	Verdict Verdict
+	Delay   time.Duration // of Retry; not above Traits.MaxDelay
+	Cause   error         // of Reject: why it is dead
+	// Written is set with Reject when the user wants to know of dead letters: the driver calls it after the dead letter is confirmed and before the
+	// message is taken off its source (within the transaction, if there is one). An error of it becomes Err, and the message stays. It may block, so it
+	// is never called under a lock.
+	Written func(ctx context.Context) error
+	Err     error // set by Settle
+}
+
+// Extender is implemented by a consumer whose messages come back unless they are extended.
+type Extender interface {
+	// Extend gives each message its visibility time anew, counted from now. A [*BatchError] names the messages that failed: ErrLost for those that are
+	// no longer ours; any other error is tried again. It may run concurrently with Receive and Settle.
+	Extend(ctx context.Context, mm []*Message) error
+}
+
+// Lag is what waits in one source.
+type Lag struct {
+	Source   *Source
+	Messages int64         // not yet settled, those held by consumers included
+	Oldest   time.Duration // age of the oldest; 0: not known
+}
+
+// Lagger is implemented by a consumer that can say how much waits.
+type Lagger interface {
+	// Lag returns one value for each source. It may block until ctx ends and run concurrently with everything else.
+	Lag(ctx context.Context) ([]Lag, error)
+}
+
+// Pauser is implemented by a consumer that can stop receiving from one source while it receives from the others.
+type Pauser interface {
+	// Pause and Resume take effect with the next Receive. They do not block and may run concurrently with everything else.
+	Pause(source *Source)
+	Resume(source *Source)
+}
+
+// Order says for which consumers the messages of one key come in order.
+type Order uint8
+
+// The orders.
+const (
+	OrderedNone    Order = iota // not at all
+	OrderedProcess              // among the messages that one consumer receives
+	OrderedGroup                // among all consumers: while one holds a key, no other gets it
+)
+
+// String returns the name in lower case.
+func (o Order) String() string {
+	switch o {
+	case OrderedNone:
+		return "none"
+	case OrderedProcess:
+		return "process"
+	case OrderedGroup:
+		return "group"
+	default:
+		return "unknown order"
+	}
+}
+
+// Traits says what a broker can do. Each trait switches cases of the conformance suite on, so a driver cannot claim less in silence.
+type Traits struct {
+	Ordered          Order
+	Volatile         bool          // what is unsettled dies with the process: a stop drains it to empty
+	DeadLetters      bool          // Reject is carried out: there is a dead letter
+	Receivers        int           // goroutines that may call Receive at the same time; 0 means 1
+	MaxBatch         int           // most messages of one Receive; 0 means no bound
+	MaxDelay         time.Duration // longest Delay of Retry; 0: Retry takes no delay
+	StopWait         time.Duration // Receive returns within this time after its context ended
+	Visibility       time.Duration // a message comes back unless settled or extended within this time; 0: never
+	Redelivers       bool          // Retry and Release bring the message back while the consumer lives
+	CountsDeliveries bool          // Message.Deliveries is set
+}
+
+// Producer sends messages. It may be used concurrently.
+type Producer interface {
+	// Send returns nil when every message is confirmed by the broker. A [*BatchError] names those that are not; any other error says that none is.
+	// [ErrUnknown] in an error says that the message may have arrived; [ErrClosed] that it has not and will not. Send may block until ctx ends. It sets
+	// ID, Time and headers of messages that lack them, and does not keep them.
+	Send(ctx context.Context, mm ...*Message) error
+	// Close flushes within ctx. A Send afterwards gives ErrClosed. A second Close does nothing.
+	Close(ctx context.Context) error
+}

@@ -1,0 +1,65 @@
+package async
+
+import (
+	"context"
+	"errors"
+
+	"github.com/beatlabs/patron/encoding"
+	"github.com/beatlabs/patron/encoding/json"
+)
+
+// Handle makes a ProcessorFunc of a function that takes the decoded message. The header Content-Type chooses the codec; without one it is JSON.
+// [HandleWith] takes other codecs. A message that cannot be decoded gives a [*DecodeError], which is permanent: no try would help.
+func Handle[T any](fn func(context.Context, T) error) ProcessorFunc {
+	return HandleWith(json.Codecs(), fn)
+}
+
+// HandleWith is [Handle] with codecs of the caller's choice.
+func HandleWith[T any](codecs *encoding.Codecs, fn func(context.Context, T) error) ProcessorFunc {
+	if codecs == nil || fn == nil {
+		return nil // New says that the processor is nil
+	}
+	return func(ctx context.Context, msg *Message) error {
+		v, err := Decode[T](codecs, msg)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, v)
+	}
+}
+
+// Decode decodes the data of msg by its content type. Errors are [*DecodeError].
+func Decode[T any](codecs *encoding.Codecs, msg *Message) (T, error) {
+	var v T
+	codec, err := codecs.ForContentType(msg.Headers.Get(HeaderContentType))
+	if err == nil {
+		err = codec.DecodeRaw(msg.Data, &v)
+	}
+	if err != nil {
+		return v, &DecodeError{Err: err}
+	}
+	return v, nil
+}
+
+// Publish encodes v as JSON and sends it with key. It returns when the broker has confirmed it, and the errors of [Producer.Send]; a single message is
+// named by the error itself, not by a *BatchError. An empty key gives a message without order.
+func Publish[T any](ctx context.Context, p Producer, key string, v T) error {
+	return PublishWith(ctx, p, json.Codec(), key, v)
+}
+
+// PublishWith is [Publish] with a codec of the caller's choice.
+func PublishWith[T any](ctx context.Context, p Producer, codec encoding.Codec, key string, v T) error {
+	data, err := codec.Encode(v)
+	if err != nil {
+		return err
+	}
+	m := &Message{Data: data, Headers: Headers{{Key: HeaderContentType, Value: codec.ContentType()}}}
+	if key != "" {
+		m.Key = []byte(key)
+	}
+	err = p.Send(ctx, m)
+	if batch, ok := errors.AsType[*BatchError](err); ok && batch.Errors[0] != nil {
+		return batch.Errors[0]
+	}
+	return err
+}

@@ -1,0 +1,62 @@
+package async
+
+import (
+	"context"
+	"time"
+
+	"github.com/beatlabs/patron/correlation"
+	"github.com/beatlabs/patron/trace"
+)
+
+// Observed wraps the producer of a driver: each Send is one span that its messages carry on, with the correlation ID, and is counted; messages that
+// lack an ID or a time get one. A driver returns its producers through it and does none of this itself. System and destination are those of the
+// sources.
+func Observed(system, destination string, p Producer) Producer {
+	return &observedProducer{
+		producer: p,
+		op: trace.NewOp(trace.Producer, "send "+destination, trace.MessagingSystem(system), trace.MessagingDestination(destination),
+			trace.MessagingOperation("send")),
+	}
+}
+
+type observedProducer struct {
+	producer Producer
+	op       *trace.Op
+}
+
+var _ Producer = (*observedProducer)(nil)
+
+func (p *observedProducer) Send(ctx context.Context, mm ...*Message) error {
+	if len(mm) == 0 {
+		return nil
+	}
+	var now time.Time
+	for _, m := range mm {
+		if m.ID == "" {
+			m.ID = correlation.New()
+		}
+		if m.Time.IsZero() {
+			if now.IsZero() {
+				now = time.Now()
+			}
+			m.Time = now
+		}
+	}
+	unit := trace.Unit{Op: p.op, Out: &mm[0].Headers}
+	ctx, span := trace.Begin(ctx, unit)
+	for _, m := range mm[1:] {
+		span.Inject(ctx, &m.Headers)
+	}
+	if span.IsRecording() {
+		if len(mm) == 1 {
+			span.SetAttributes(trace.MessageID(mm[0].ID))
+		} else {
+			span.SetAttributes(trace.BatchSize(len(mm)))
+		}
+	}
+	err := p.producer.Send(ctx, mm...)
+	span.End(err)
+	return err
+}
+
+func (p *observedProducer) Close(ctx context.Context) error { return p.producer.Close(ctx) }

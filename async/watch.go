@@ -1,0 +1,116 @@
+package async
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	plog "github.com/beatlabs/patron/log"
+)
+
+// watchEvery is how often the gauges of age and lag are set.
+const watchEvery = 5 * time.Second
+
+// watch keeps what is held from coming back (Extender) and sets the gauges, until ctx ends.
+func (s *session) watch(ctx context.Context) {
+	extender, extends := s.consumer.(Extender)
+	every := watchEvery
+	if extends = extends && s.traits.Visibility > 0; extends {
+		every = min(every, s.traits.Visibility/2)
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	lagger, _ := s.consumer.(Lagger)
+	for watched := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if extends {
+				s.extend(ctx, extender)
+			}
+			if now.Sub(watched) >= watchEvery {
+				watched = now
+				s.gauge(ctx, lagger)
+			}
+		}
+	}
+}
+
+// extend extends every held message, from its receipt to its settlement. One that is refused is lost.
+func (s *session) extend(ctx context.Context, extender Extender) {
+	s.mu.Lock()
+	mm := make([]*Message, 0, s.held.count)
+	for m := s.held.first; m != nil; m = m.task.next {
+		mm = append(mm, m)
+	}
+	s.mu.Unlock()
+	if len(mm) == 0 {
+		return
+	}
+	err := extender.Extend(ctx, mm)
+	batch, ok := errors.AsType[*BatchError](err)
+	switch {
+	case err == nil:
+	case !ok:
+		plog.Slog(s.work).WarnContext(ctx, "extension failed", "component", s.c.name, "error", err.Error())
+	default:
+		for i, err := range batch.Errors {
+			if i >= 0 && i < len(mm) && errors.Is(err, ErrLost) {
+				s.lose(mm[i], err)
+			}
+		}
+	}
+}
+
+// lose is told that m alone is no longer ours.
+func (s *session) lose(m *Message, cause error) {
+	if m.Claim != nil {
+		m.Claim.Lose(cause)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch m.task.state {
+	case waiting, paused:
+		s.lostLocked(m)
+	case running, settling:
+		s.releaseBehindLocked(m)
+		m.task.lost = true
+	case gone:
+	}
+	s.flushLocked()
+}
+
+// gauge sets the age of the oldest held message and the lag of each source.
+func (s *session) gauge(ctx context.Context, lagger Lagger) {
+	now := time.Now()
+	seen := make(map[*Source]bool)
+	s.mu.Lock()
+	for m := s.held.first; m != nil; m = m.task.next {
+		if !seen[m.Source] {
+			seen[m.Source] = true
+			s.observe(m.Source).oldest.Set(now.Sub(m.task.received).Seconds())
+		}
+	}
+	for source := range s.aged {
+		if !seen[source] {
+			s.observe(source).oldest.Set(0)
+		}
+	}
+	s.aged = seen
+	s.mu.Unlock()
+	if lagger == nil {
+		return
+	}
+	lags, err := lagger.Lag(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			plog.Slog(s.work).WarnContext(ctx, "lag unknown", "component", s.c.name, "error", err.Error())
+		}
+		return
+	}
+	for _, l := range lags {
+		s.observe(l.Source).lag.Set(float64(max(0, l.Messages)))
+	}
+}
