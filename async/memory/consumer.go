@@ -273,8 +273,9 @@ func (c *consumer) Close(ctx context.Context) error {
 	q := c.queue
 	_, err := q.faults.strike(ctx, OpClose, q.name)
 	q.mu.Lock()
+	last := len(q.consumers) == 1 && q.consumers[0] == c
 	loose := q.endLocked(c, errConsumerClosed)
-	if len(q.consumers) == 0 && !q.config.keep && !c.broken.Load() {
+	if last && !q.config.keep && !c.broken.Load() {
 		q.closeLocked()
 	}
 	q.mu.Unlock()

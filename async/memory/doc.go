@@ -8,7 +8,7 @@
 //
 // # As a test double
 //
-// Time is taken from package time and no goroutine is ever started, so a Broker works in a testing/synctest bubble: a delay of an hour takes no time. What
+// Time is taken from package time and no goroutine outlives a call, so a Broker works in a testing/synctest bubble: a delay of an hour takes no time. What
 // is in a queue is read with [Broker.Messages], [Broker.DeadLetters], [Broker.Len] and [Broker.Held].
 //
 // Every way in which a broker fails can be played, in a fixed order: [Broker.Inject] makes calls fail, fail after they were carried out, fail one in ten or

@@ -45,8 +45,8 @@ func WithDeadCapacity(n int) OptionFunc {
 	}
 }
 
-// WithPerKey sets how many messages of one key are in flight at most, so that a key that is stuck does not fill its consumer. It should be well below what the
-// consumer holds. The default is 16.
+// WithPerKey sets how many messages of one key are in flight at most, so that a key that is stuck does not fill its consumer: it should be well below what
+// that holds. They are given as one run, by one Receive, and the next run when all of it is settled. The default is 16.
 func WithPerKey(n int) OptionFunc {
 	return func(c *config) error {
 		if n < 1 {
