@@ -7,6 +7,7 @@ import (
 
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/memory"
+	"github.com/beatlabs/patron/component"
 	"github.com/beatlabs/patron/correlation"
 	"github.com/beatlabs/patron/metric"
 	"github.com/beatlabs/patron/reliability"
@@ -90,7 +91,7 @@ func benchEngine(b *testing.B, handle async.ProcessorFunc, oo ...async.OptionFun
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(benchTelemetry(b.Context()))
+	ctx, stop := context.WithCancel(component.WithGrace(benchTelemetry(b.Context()), time.Hour, nil))
 	producer := broker.Producer("q")
 	key := []byte("k0")
 	for i := range b.N {
