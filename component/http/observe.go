@@ -69,7 +69,7 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // begin starts the observation of a request, and returns the request to go on with.
 func (x *exchange) begin(e *endpoint, r *http.Request) *http.Request {
 	x.began = true
-	ctx := x.span.Begin(r.Context(), trace.Unit{Op: e.opFor(r.Method), In: carrier(r.Header)})
+	ctx := x.span.Begin(r.Context(), trace.Unit{Op: e.opFor(r.Method), In: trace.HeaderCarrier(r.Header)})
 	x.id[0] = correlation.IDFromContext(ctx)
 	x.rw.Header()[correlation.HeaderID] = x.id[:]
 	if x.span.IsRecording() {
@@ -113,45 +113,4 @@ func (x *exchange) close() {
 	}
 	x.span.SetStatus(x.status)
 	x.span.End(x.err)
-}
-
-// carrier reads what came with a request. That of OpenTelemetry spells each name anew, which costs memory for every one that is not well known to net/http.
-type carrier http.Header
-
-var _ trace.Carrier = carrier(nil)
-
-// Get returns the first value of a header.
-func (c carrier) Get(key string) string {
-	if vv := c.Values(key); len(vv) > 0 {
-		return vv[0]
-	}
-	return ""
-}
-
-// Values returns all values of a header.
-func (c carrier) Values(key string) []string {
-	switch key {
-	case "traceparent":
-		return c["Traceparent"]
-	case "tracestate":
-		return c["Tracestate"]
-	case "baggage":
-		return c["Baggage"]
-	case correlation.HeaderID: // spelled as net/http does
-		return c[correlation.HeaderID]
-	default:
-		return http.Header(c).Values(key)
-	}
-}
-
-// Set sets a header.
-func (c carrier) Set(key, value string) { http.Header(c).Set(key, value) }
-
-// Keys returns the names of all headers.
-func (c carrier) Keys() []string {
-	keys := make([]string, 0, len(c))
-	for key := range c {
-		keys = append(keys, key)
-	}
-	return keys
 }
