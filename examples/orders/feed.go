@@ -38,14 +38,14 @@ func readFeed(path string) ([]feedOrder, error) {
 		name = path
 		var err error
 		if raw, err = os.ReadFile(path); err != nil { //nolint:gosec // the user names the file
-			return nil, fmt.Errorf("orders: %w", err)
+			return nil, fmt.Errorf("-orders: %w", err)
 		}
 	}
 	var reader io.Reader = bytes.NewReader(raw)
 	if bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
 		unzipped, err := gzip.NewReader(reader)
 		if err != nil {
-			return nil, fmt.Errorf("orders: %s: line 1: %w", name, err)
+			return nil, fmt.Errorf("%s: line 1: %w", name, err)
 		}
 		reader = unzipped
 	}
@@ -61,15 +61,15 @@ func readFeed(path string) ([]feedOrder, error) {
 		}
 		o, err := parseFeedOrder(line)
 		if err != nil {
-			return nil, fmt.Errorf("orders: %s: line %d: %w", name, number, err)
+			return nil, fmt.Errorf("%s: line %d: %w", name, number, err)
 		}
 		feed = append(feed, o)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("orders: %s: line %d: %w", name, number+1, err)
+		return nil, fmt.Errorf("%s: line %d: %w", name, number+1, err)
 	}
 	if len(feed) == 0 {
-		return nil, fmt.Errorf("orders: %s: no orders", name)
+		return nil, fmt.Errorf("%s: no orders", name)
 	}
 	return feed, nil
 }
