@@ -596,3 +596,45 @@ type changedFactory struct {
 }
 
 func (f *changedFactory) Traits() async.Traits { return f.traits }
+
+func TestALostConnectionIsToldAsTheOptionsSay(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		oo       []async.OptionFunc
+		critical bool
+	}{
+		"degraded":           {nil, false},
+		"critical by option": {[]async.OptionFunc{async.WithCriticalCheck()}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBroker(t)
+				c := newComponent(t, b, func(context.Context, *async.Message) error { return nil }, tc.oo...)
+				if err := c.Check(t.Context()); err == nil || component.IsCritical(err) != tc.critical {
+					t.Errorf("before Run: got %v, critical %t, want an error, critical %t", err, component.IsCritical(err), tc.critical)
+				}
+				r := start(t, b, c, time.Second)
+				synctest.Wait()
+				if err := c.Check(t.Context()); err != nil {
+					t.Errorf("connected: got %v, want nil", err)
+				}
+
+				b.Down()
+				synctest.Wait()
+
+				if err := c.Check(t.Context()); !errors.Is(err, memory.ErrDown) || component.IsCritical(err) != tc.critical {
+					t.Errorf("broker down: got %v, critical %t, want %v, critical %t", err, component.IsCritical(err), memory.ErrDown, tc.critical)
+				}
+				b.Up()
+				time.Sleep(time.Minute)
+				if err := c.Check(t.Context()); err != nil {
+					t.Errorf("broker up again: got %v, want nil", err)
+				}
+				if err := r.end(); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+			})
+		})
+	}
+}
