@@ -122,7 +122,6 @@ func (l *life) startTelemetry() bool {
 	if !l.cfg.withoutGlobals {
 		l.telemetry.setOTelGlobals(l.log)
 	}
-	l.watchers.Go(func() { l.telemetry.countUntil(l.over) })
 	return true
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	plog "github.com/beatlabs/patron/log"
@@ -27,16 +26,6 @@ type telemetry struct {
 
 	tracers  oteltrace.TracerProvider
 	provider *provider.Provider // nil: somebody else's
-
-	mu      sync.Mutex // guards what is seen of dropped
-	dropped []droppedSpans
-}
-
-// droppedSpans makes a counter follow what an exporter counts.
-type droppedSpans struct {
-	read    func() uint64
-	counter *metric.Counter
-	seen    uint64
 }
 
 // newTelemetry makes the tracing that variables and options ask for. Nothing is sent before start.
@@ -124,10 +113,11 @@ func (t *telemetry) start(ctx context.Context) error {
 	if t.provider == nil {
 		return nil
 	}
+	dropped := t.Metrics().CounterFunc(metric.Opts{
+		Name: "patron_trace_spans_dropped_total", Help: "Spans that were lost on the way to an exporter.", Labels: []string{"exporter", "reason"},
+	})
 	for _, d := range t.provider.Drops() {
-		t.dropped = append(t.dropped, droppedSpans{read: d.Read, counter: t.Metrics().Counter(metric.Opts{
-			Name: "patron_trace_spans_dropped_total", Help: "Spans that were lost on the way to an exporter.", Labels: []string{"exporter", "reason"},
-		}).With(d.Exporter, d.Reason)})
+		dropped.Add(d.Read, d.Exporter, d.Reason)
 	}
 	if err := t.provider.Start(ctx); err != nil {
 		return fmt.Errorf("traces: %w", err)
@@ -135,43 +125,12 @@ func (t *telemetry) start(ctx context.Context) error {
 	return nil
 }
 
-// countUntil counts from time to time. A scrape sees what was lost up to a second before.
-func (t *telemetry) countUntil(over <-chan struct{}) {
-	if len(t.dropped) == 0 {
-		return
-	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.count()
-		case <-over:
-			return
-		}
-	}
-}
-
-// count carries what the exporters counted over to the metrics.
-func (t *telemetry) count() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i := range t.dropped {
-		d := &t.dropped[i]
-		now := d.read()
-		d.counter.Add(float64(now - d.seen))
-		d.seen = now
-	}
-}
-
 // flush sends what is queued and ends the provider, within ctx.
 func (t *telemetry) flush(ctx context.Context) error {
 	if t.provider == nil {
 		return nil
 	}
-	err := t.provider.Shutdown(ctx)
-	t.count()
-	return err
+	return t.provider.Shutdown(ctx)
 }
 
 // setOTelGlobals makes libraries that know OpenTelemetry's globals only join the traces of the service.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 
 	"github.com/beatlabs/patron/metric"
 )
@@ -53,4 +54,22 @@ func ExampleGaugeVec_Delete() {
 	families, err := registry.Gatherer().Gather()
 	fmt.Println(len(families[0].GetMetric()), err)
 	// Output: 1 <nil>
+}
+
+func ExampleRegistry_CounterFunc() {
+	registry := metric.NewRegistry()
+	var evicted atomic.Uint64 // of something that counts by itself
+	registry.CounterFunc(metric.Opts{Name: "evicted_total", Help: "Entries put out.", Labels: []string{"cache"}}).Add(evicted.Load, "prices")
+
+	evicted.Add(2)
+
+	answer := httptest.NewRecorder()
+	registry.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), "GET", "/metrics", nil))
+	for line := range strings.Lines(answer.Body.String()) {
+		if strings.HasPrefix(line, "evicted_total") {
+			fmt.Print(line)
+		}
+	}
+	// Output:
+	// evicted_total{cache="prices"} 2
 }
