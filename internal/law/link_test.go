@@ -63,9 +63,10 @@ var (
 		"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/contrib/propagators/b3", "go.opentelemetry.io/contrib/propagators/jaeger",
 		"github.com/google/uuid", "golang.org/x/sys",
 	})
-	zerolog  = []string{"github.com/rs/zerolog", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty", "golang.org/x/sys"}
-	protobuf = []string{"google.golang.org/protobuf"}
-	observed = slices.Concat(otelAPI, prometheus) // what comes with every unit of work: the API of OpenTelemetry, and client_golang
+	zerolog   = []string{"github.com/rs/zerolog", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty", "golang.org/x/sys"}
+	protobuf  = []string{"google.golang.org/protobuf"}
+	rateLimit = []string{"golang.org/x/time"}
+	observed  = slices.Concat(otelAPI, prometheus) // what comes with every unit of work: the API of OpenTelemetry, and client_golang
 )
 
 // testTools are the modules that packages for tests may bring besides: those whose names end in test.
@@ -76,6 +77,7 @@ func forTests(p *pkg) bool { return strings.HasSuffix(p.Name, "test") }
 
 // links says which foreign modules a package may link, through whatever it imports.
 var links = []line{
+	{[]string{"reliability/ratelimit"}, rateLimit},
 	// The vocabulary: the standard library and nothing else.
 	{[]string{"correlation", "component", "encoding", "encoding/json", "reliability/...", "sync"}, nil},
 	{[]string{"cache", "cache/cachetest", "cache/lru", "config"}, nil},
@@ -93,7 +95,8 @@ var links = []line{
 	{[]string{"component/grpc", "client/grpc"}, slices.Concat(observed, []string{
 		"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "golang.org/x/net", "golang.org/x/text",
 	})},
-	{[]string{"component/...", "client/http", "client/sql", "async", "async/asynctest", "async/memory", "async/sql", "async/push"}, observed},
+	{[]string{"component/...", "client/http", "client/sql"}, observed},
+	{[]string{"async", "async/asynctest", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 }
 
 func TestEveryPackageLinksWhatItMay(t *testing.T) {

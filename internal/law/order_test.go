@@ -41,7 +41,7 @@ var order = []line{
 	{[]string{"component/..."}, transport},
 	{[]string{"client/..."}, slices.Concat(transport, []string{"reliability/circuitbreaker", "reliability/retry"})},
 
-	{[]string{"async"}, transport},
+	{[]string{"async"}, slices.Concat(transport, []string{"reliability/ratelimit"})},
 	{[]string{"async/asynctest"}, slices.Concat(transport, []string{"async", "component/componenttest", "trace/tracetest"})},
 	{[]string{"async/push"}, slices.Concat(transport, []string{"async", "client/http"})},
 	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})}, // drivers know the engine and never each other
@@ -85,6 +85,7 @@ var doors = []door{
 	{"github.com/prometheus/", []string{"metric"}},
 	{"github.com/rs/zerolog", []string{"log/zerolog"}},
 	{"google.golang.org/protobuf/", []string{"encoding/protobuf"}},
+	{"golang.org/x/time/rate", []string{"reliability/ratelimit"}},
 
 	{"go.opentelemetry.io/otel", []string{"trace", "trace/provider", "."}},
 	{"go.opentelemetry.io/otel/propagation", []string{"trace", "trace/provider", "."}},
