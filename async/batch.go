@@ -38,6 +38,7 @@ func (s *session) runBatchLocked() bool {
 	if len(mm) == 0 {
 		return false
 	}
+	s.startedLocked()
 	s.mu.Unlock()
 	rr := s.processBatch(mm)
 	s.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"github.com/beatlabs/patron/component"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/reliability"
+	"github.com/beatlabs/patron/trace"
 )
 
 // ProcessorFunc processes one message. It returns nil when the effect of the message has happened: the message is then taken off its source. Any error
@@ -42,9 +43,11 @@ type Component struct {
 	handler ProcessorFunc
 	batch   BatchFunc
 
-	link    atomic.Pointer[link] // state of the connection
-	mu      sync.Mutex           // guards current
+	link    atomic.Pointer[link]  // state of the connection
+	stall   atomic.Pointer[stall] // what the watchdog says; nil: nothing
+	mu      sync.Mutex            // guards current and control
 	current *session
+	control control
 }
 
 // link is what Check tells about the connection.
@@ -129,8 +132,18 @@ func (c *Component) Info() map[string]any {
 		"name": c.name, "concurrency": c.config.concurrency, "max_held": c.config.maxHeld, "tries": c.config.policy.tries,
 		"ordered": c.traits.Ordered.String(), "connected": c.link.Load().up,
 	}
+	if c.config.limiter != nil {
+		info["rate_limit"] = c.config.limiter.String()
+	}
+	if st := c.stall.Load(); st != nil {
+		info["stalled"] = st.err().Error()
+	}
 	c.mu.Lock()
 	s := c.current
+	info["paused"] = c.control.paused
+	if len(c.control.sources) > 0 {
+		info["paused_sources"] = c.control.sources
+	}
 	c.mu.Unlock()
 	if s != nil {
 		info["held"], info["running"] = s.counts()
@@ -138,7 +151,8 @@ func (c *Component) Info() map[string]any {
 	return info
 }
 
-// Check returns nil while the component is connected and its consumer is healthy, else the cause.
+// Check returns nil while the component is connected, its consumer is healthy and messages do not wait in vain (see [WithWatchdog]), else the cause. A pause is
+// no fault.
 func (c *Component) Check(ctx context.Context) error {
 	l := c.link.Load()
 	err := l.cause
@@ -149,6 +163,9 @@ func (c *Component) Check(ctx context.Context) error {
 		}
 	}
 	if err == nil {
+		if st := c.stall.Load(); st != nil {
+			return fmt.Errorf("async: component %q: %w", c.name, st.err())
+		}
 		return nil
 	}
 	err = fmt.Errorf("async: component %q: %w", c.name, err)
@@ -166,7 +183,7 @@ func (c *Component) OpenLanes() int {
 	if s == nil {
 		return 0
 	}
-	return s.openLanes()
+	return s.openLanesOf(func(*Source) bool { return true })
 }
 
 // Run consumes until ctx ends. It connects, and connects again when the connection is lost, for ever unless [WithRetries] or [WithFailFast] say
@@ -181,6 +198,7 @@ func (c *Component) Run(ctx context.Context) error {
 	settle, cancelSettle := component.Settle(work)
 	defer cancelSettle()
 	defer c.link.Store(&link{cause: errNotConnected})
+	c.observeControl(trace.FromContext(ctx))
 	life := take // while it lives a lost connection is made again
 	if c.traits.Volatile {
 		life = work // what the broker holds dies with the process: it must be drained
@@ -249,6 +267,9 @@ func (c *Component) setCurrent(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = s
+	if s != nil {
+		c.adoptLocked(s)
+	}
 }
 
 // reconnectPause is full jitter below a cap that doubles up to maxReconnect.

@@ -19,7 +19,8 @@ type ConsumerFactory interface {
 	Traits() Traits
 }
 
-// Consumer receives messages and settles them. Optional abilities are found by assertion: [Extender], [Lagger], [Pauser], component.Checker.
+// Consumer receives messages and settles them. Optional abilities are found by assertion: [Extender], [Lagger], [Pauser], [Seeker],
+// component.Checker.
 type Consumer interface {
 	// Receive returns 1 to limit messages, or an error: the engine then closes the consumer, waits and creates another. It blocks until there is something.
 	// One goroutine calls it, or as many as Traits.Receivers says; Settle, Extend and Pause may run meanwhile. The slice stays the driver's: with one receiver it
@@ -96,6 +97,7 @@ type Extender interface {
 type Lag struct {
 	Source   *Source
 	Messages int64         // not yet settled, those held by consumers included
+	Ready    int64         // of these at least so many would be received now: due, held by nobody, not behind what is held; 0: none, or not known
 	Oldest   time.Duration // age of the oldest; 0: not known
 }
 
@@ -107,9 +109,30 @@ type Lagger interface {
 
 // Pauser is implemented by a consumer that can stop receiving from one source while it receives from the others.
 type Pauser interface {
-	// Pause and Resume take effect with the next Receive. They do not block and may run concurrently with everything else.
+	// Sources returns those that the consumer has now, the very ones that are in its messages. It does not block and may run concurrently with everything else.
+	Sources() []*Source
+	// Pause and Resume take effect with the next Receive; one that is under way may still return messages of a paused source, and must wake up for a resumed
+	// one. They do not block and may run concurrently with everything else.
 	Pause(source *Source)
 	Resume(source *Source)
+}
+
+// Seeker is implemented by a consumer of a log, where messages stay after they were settled and can be received again.
+type Seeker interface {
+	// Seek makes the sources that p selects (Position.Selects), among those that this consumer owns, go on at p. It may block until ctx ends and a little
+	// longer; it runs concurrently with Receive, Settle and Extend, one call at a time.
+	//
+	// It begins by [Claim.Revoke] with ctx for every claim of these sources, so each message of them must have one: what waits is dropped, what runs may
+	// finish until ctx ends and is settled. What is received afterwards has new claims. By them the engine tells old from new: what a Receive that was under
+	// way returns late, or what lies fetched in the client, has an ended claim and is dropped. A Receive that blocks goes on from p without being called anew.
+	//
+	// Then the position of the group is moved, not only the client's: nil means that it is where a later consumer begins, if this one settles nothing more. What
+	// a ledger knows of the old position (finished offsets, the attempts of its head) is forgotten.
+	//
+	// Before a claim is ended, what cannot be is refused: a source that is not owned, an offset that is out of range or is meant for more than one source, a kind
+	// of position that the broker does not know (errors.ErrUnsupported). After such an error everything is as before. Once a claim has ended, an error must
+	// wrap [ErrLost]: the engine then makes the connection anew, so what was dropped comes again.
+	Seek(ctx context.Context, p Position) error
 }
 
 // Order says for which consumers the messages of one key come in order.

@@ -19,6 +19,8 @@ var (
 	ErrClosed = errors.New("async: closed")
 	// ErrUnknown says that a message may have arrived, or not.
 	ErrUnknown = errors.New("async: outcome unknown")
+	// ErrStalled says, in what [Component.Check] returns, that messages wait and nothing moves; see [WithWatchdog].
+	ErrStalled = errors.New("stalled")
 )
 
 // BatchError says which messages of a batch failed. Messages that it does not name are done. It is made with [FailAt] and [StopAt], or by hand.

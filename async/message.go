@@ -42,7 +42,8 @@ type Source struct {
 
 	observed atomic.Pointer[observation] // metrics and span name, bound when the first message comes
 	held     int                         // messages that the session holds; guarded by its mutex
-	paused   bool                        // guarded by the session's mutex
+	paused   bool                        // half of what may be held is of it; guarded by the session's mutex
+	stopped  bool                        // by Component.PauseSource; guarded by the session's mutex
 }
 
 // String returns the name, and the partition if there is one, as in "orders/3".

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/beatlabs/patron/reliability/ratelimit"
 )
 
 // OptionFunc sets one option of a component. It checks its value; [New] joins what it says.
@@ -25,6 +27,8 @@ type config struct {
 	batchSize   int
 	batchWait   time.Duration
 	batch       bool // made by NewBatch
+	limiter     *ratelimit.Limiter
+	watchdog    time.Duration // 0: off
 }
 
 func defaultConfig() config {
@@ -34,6 +38,7 @@ func defaultConfig() config {
 		policy:      policy{tries: 3, min: 50 * time.Millisecond, max: 5 * time.Second},
 		retries:     -1,
 		batchSize:   100,
+		watchdog:    time.Minute,
 	}
 }
 
@@ -218,6 +223,43 @@ func WithBatchWait(d time.Duration) OptionFunc {
 			return errors.New("batch wait: only for NewBatch")
 		}
 		c.batchWait = d
+		return nil
+	}
+}
+
+// WithRateLimit bounds the starts of the handler to n per period, evenly spaced unless ratelimit.WithBurst says otherwise: first and further tries count alike,
+// and of a batch handler the batches. A message that waits for it takes no worker. The limit is of this component: it outlives its connection, and several
+// components or replicas have one each. While a Volatile source is drained at a stop the limit stays, because it is a promise to others: what cannot be done
+// within the grace period is counted in the error of Run. Without it there is no limit.
+func WithRateLimit(n int, per time.Duration, oo ...ratelimit.OptionFunc) OptionFunc {
+	return func(c *config) error {
+		l, err := ratelimit.New(n, per, oo...)
+		if err != nil {
+			return fmt.Errorf("rate limit: %w", err)
+		}
+		c.limiter = l
+		return nil
+	}
+}
+
+// WithWatchdog sets after how long without progress a component that has messages is stalled: none was started, and no verdict was taken by the broker. Check
+// then returns an error that wraps [ErrStalled], names the message and is never critical, until things move again. It comes up to 5 s late, or up to a
+// quarter of d if that is less. The default is a minute. It should be longer than the handler ever takes. Pauses, the rate limit and waiting for the next try are no stall; followers of a dead
+// letter in a lane that [StopLaneOnDead] closed are, also while other lanes go on.
+func WithWatchdog(d time.Duration) OptionFunc {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("watchdog %v: want above 0, or WithoutWatchdog", d)
+		}
+		c.watchdog = d
+		return nil
+	}
+}
+
+// WithoutWatchdog turns the watchdog off; see [WithWatchdog].
+func WithoutWatchdog() OptionFunc {
+	return func(c *config) error {
+		c.watchdog = 0
 		return nil
 	}
 }

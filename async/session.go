@@ -53,6 +53,9 @@ type session struct {
 	given    bool // what was not started went back
 	revoking []revocation
 	aged     map[*Source]bool // sources whose gauge of age is set
+	flow     flow
+
+	seeking chan struct{} // holds a token while a seek goes on, and for good at the end
 }
 
 // settleEvery bounds how long a verdict waits for others while more work is ready.
@@ -62,6 +65,7 @@ func newSession(c *Component, consumer Consumer, take, work, settle context.Cont
 	s := &session{
 		c: c, consumer: consumer, traits: c.traits, lanesOff: c.config.lanesOff(c.traits), slots: c.config.concurrency,
 		settle: settle, exit: exit, lanes: make(map[Lane]*lane), unknown: &Source{Name: "unknown", Partition: -1},
+		flow: flow{limiter: c.config.limiter}, seeking: make(chan struct{}, 1),
 	}
 	s.inline = s.slots == 1 && max(1, s.traits.Receivers) == 1
 	s.receive, s.leave = context.WithCancel(take)
@@ -85,6 +89,7 @@ func (s *session) run() error {
 	watching, stopWatching := context.WithCancel(s.settle)
 	defer stopWatching()
 	aside.Go(func() { s.watch(watching) })
+	aside.Go(func() { s.guard(watching) })
 
 	var receivers sync.WaitGroup
 	for range max(1, s.traits.Receivers) - 1 {
@@ -95,6 +100,7 @@ func (s *session) run() error {
 
 	s.giveBack()
 	s.awaitWorkers()
+	s.endSeeks()
 	stopWatching()
 	aside.Wait()
 	left := s.left()
@@ -136,7 +142,7 @@ func (s *session) receiveSome(limit int) (mm []*Message, err error) {
 func (s *session) room() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.held.count >= s.c.config.maxHeld && !s.overLocked() {
+	for (s.held.count >= s.c.config.maxHeld || s.flow.halted) && !s.overLocked() {
 		s.changed.Wait()
 	}
 	if s.overLocked() {
@@ -178,6 +184,9 @@ func (s *session) admit(mm []*Message) {
 		s.held.add(m)
 		o.held.Inc()
 		s.countSourceLocked(m.Source, 1)
+		if s.flow.parking {
+			s.meetLocked(m.Source)
+		}
 		s.ready.pushBack(m)
 	}
 	if s.inline && s.running == 0 && s.startableLocked() {
@@ -202,10 +211,14 @@ func (s *session) countSourceLocked(source *Source, n int) {
 	switch {
 	case !source.paused && source.held >= half:
 		source.paused = true
-		pauser.Pause(source)
+		if !source.stopped {
+			pauser.Pause(source)
+		}
 	case source.paused && source.held <= half/2:
 		source.paused = false
-		pauser.Resume(source)
+		if !source.stopped {
+			pauser.Resume(source)
+		}
 	}
 }
 
@@ -256,7 +269,7 @@ func (s *session) workLocked() bool {
 
 // startableLocked reports whether a worker would find something to do.
 func (s *session) startableLocked() bool {
-	if s.closing || s.ready.size == 0 {
+	if s.closing || s.ready.size == 0 || s.barredLocked() {
 		return false
 	}
 	if s.c.batch == nil || s.c.config.batchWait == 0 || s.gathered || s.draining || s.ready.size >= s.c.config.batchSize {
@@ -270,9 +283,9 @@ func (s *session) startableLocked() bool {
 
 // nextLocked takes the first message that may be started, or nil. Messages of a busy lane get into its line.
 func (s *session) nextLocked() *Message {
-	for !s.closing {
-		m := s.ready.pop()
-		if m == nil || s.startLocked(m, 0) {
+	for !s.closing && s.ready.size > 0 && !s.barredLocked() {
+		if m := s.ready.pop(); s.startLocked(m, 0) {
+			s.startedLocked()
 			return m
 		}
 	}
@@ -283,6 +296,10 @@ func (s *session) nextLocked() *Message {
 func (s *session) startLocked(m *Message, batch uint64) bool {
 	t := &m.task
 	if t.state != waiting {
+		return false
+	}
+	if s.flow.parking && m.Source.stopped {
+		s.flow.parked.pushBack(m)
 		return false
 	}
 	if t.lane != nil {
@@ -363,6 +380,7 @@ func (s *session) intakeOver() {
 	defer s.mu.Unlock()
 	if s.traits.Volatile && s.failed == nil && s.fatal == nil {
 		s.draining = true
+		s.liftLocked()
 		for m := s.held.first; m != nil; m = m.task.next {
 			if m.task.state == paused && m.task.timer.Stop() {
 				s.dueLocked(m)

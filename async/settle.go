@@ -80,6 +80,7 @@ func (s *session) settledLocked(batch []Settlement, err error) {
 func (s *session) countLocked(settlement *Settlement) {
 	m := settlement.Message
 	o := s.observe(m.Source)
+	s.flow.moves++
 	switch settlement.Verdict {
 	case Ack:
 		if settlement.Cause == nil {
@@ -138,23 +139,4 @@ func (s *session) goneLocked(m *Message) {
 	if s.ready.size > 0 {
 		s.startWorkersLocked()
 	}
-}
-
-// openLanes opens the closed lanes.
-func (s *session) openLanes() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for key, l := range s.lanes {
-		if !l.closed {
-			continue
-		}
-		n++
-		l.closed = false
-		if l.active == 0 {
-			s.advanceLocked(key, l)
-		}
-	}
-	s.startWorkersLocked()
-	return n
 }

@@ -17,6 +17,9 @@ func (s *session) giveBack() {
 	if s.gather != nil {
 		s.gather.Stop()
 	}
+	if s.flow.limit != nil {
+		s.flow.limit.Stop()
+	}
 	for m := s.held.first; m != nil; m = m.task.next {
 		switch m.task.state {
 		case paused:

@@ -104,6 +104,9 @@ func (s *session) gauge(ctx context.Context, lagger Lagger) {
 		return
 	}
 	lags, err := lagger.Lag(ctx)
+	s.mu.Lock()
+	s.flow.backlog, s.flow.counted = lags, time.Now() // nothing is known after an error
+	s.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
 			plog.Slog(s.work).WarnContext(ctx, "lag unknown", "component", s.c.name, "error", err.Error())

@@ -260,6 +260,11 @@ func (c *consumer) Lag(context.Context) ([]async.Lag, error) {
 	lag := async.Lag{Source: c.source, Messages: int64(q.all.size)}
 	if c.stopping && q.going > 0 || c.err != nil {
 		lag.Messages = int64(c.held.size)
+	} else {
+		lag.Ready = int64(q.fresh.size + len(q.late.items)) // the oldest of each key
+		if q.delayed.overdue(time.Now()) {
+			lag.Ready++
+		}
 	}
 	if it := q.all.front; it != nil && lag.Messages > 0 && !it.msg.Time.IsZero() {
 		lag.Oldest = max(0, time.Since(it.msg.Time))
