@@ -242,10 +242,10 @@ func WithRateLimit(n int, per time.Duration, oo ...ratelimit.OptionFunc) OptionF
 	}
 }
 
-// WithWatchdog sets after how long without progress a component that has messages is stalled: none was started, and no verdict was taken by the broker. Check
-// then returns an error that wraps [ErrStalled], names the message and is never critical, until things move again. It comes up to 5 s late, or up to a
-// quarter of d if that is less. The default is a minute. It should be longer than the handler ever takes. Pauses, the rate limit and waiting for the next try are no stall; followers of a dead
-// letter in a lane that [StopLaneOnDead] closed are, also while other lanes go on.
+// WithWatchdog sets after how long without progress a component that has messages is stalled: none was started, and no verdict was taken by the broker.
+// Check then returns an error that wraps [ErrStalled], names the message and is never critical, until things move again. It comes up to 5 s late, or up to
+// a quarter of d if that is less. The default is a minute; it should be longer than the handler ever takes. Pauses, the rate limit and waiting for the next
+// try are no stall; followers of a dead letter in a lane that [StopLaneOnDead] closed are, also while other lanes go on.
 func WithWatchdog(d time.Duration) OptionFunc {
 	return func(c *config) error {
 		if d <= 0 {

@@ -15,13 +15,13 @@ var errStopping = errors.New("the component stops, or its connection is lost")
 // Seek makes the component go on at p: it processes messages of a log again, or passes some over. It takes a connection whose consumer is a [Seeker]; where
 // there is none, as with a queue, which forgets what is done, the error wraps errors.ErrUnsupported.
 //
-// What is held of the sought sources is dropped unsettled: it is not counted as failed, no policy is asked, and the starts it has had are not counted against
-// it when it comes again. Running handlers may finish until ctx ends, and what they finish is settled; then they are cancelled with the cause [ErrLost]. So give
-// ctx the time that a handler takes. A message that ran just then may be processed once more, as after a rebalance. Lanes that [StopLaneOnDead] closed are opened.
+// What is held of the sought sources is dropped unsettled: it is counted as lost and not as failed, no policy is asked, and the starts it has had do not
+// count against it when it comes again. Running handlers may finish until ctx ends, and what they finish is settled; then they are cancelled with the cause
+// [ErrLost]. So give ctx the time that a handler takes. Lanes that [StopLaneOnDead] closed are opened.
 //
-// Seek blocks until messages come from p, and one call goes on at a time. It moves the position of the whole group, as far as this consumer owns its sources: in
-// a service of several instances each moves its own share. A pause goes on: Pause, Seek and Resume is the careful order. With a nil error the position is
-// moved and outlives the connection. With an error it is as before, unless the connection was lost meanwhile: then it is the one or the other.
+// Seek blocks until messages come from p, and one call goes on at a time. It moves the position of the group for the sources that this consumer owns: in a
+// service of several instances each moves its own share. A pause goes on: Pause, Seek and Resume is the careful order. With a nil error the position is moved
+// and outlives the connection. With an error it is as before, unless the connection was lost meanwhile: then it is the one or the other.
 func (c *Component) Seek(ctx context.Context, p Position) error {
 	if err := p.check(); err != nil {
 		return c.errorf("seek: %w", err)

@@ -13,7 +13,8 @@ import (
 
 // consumerCases are those of [Run].
 func consumerCases() []conformanceCase {
-	return slices.Concat(receiveCases(), settleCases(), orderCases(), leaseCases(), drainCases(), processCases(), failureCases(), stopCases(), outageCases())
+	return slices.Concat(receiveCases(), settleCases(), orderCases(), leaseCases(), drainCases(), processCases(), failureCases(), stopCases(), outageCases(),
+		seekCases(), pauseCases())
 }
 
 // producerCases are those of [RunProducer].

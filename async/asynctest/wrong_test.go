@@ -4,13 +4,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/beatlabs/patron/internal/logtest"
 )
 
 // wrongBroker has one fault, which certain cases must find.
 type wrongBroker struct {
 	mode   mode
 	tamper tamper
-	caught []string // names of cases
+	log    logtest.Fault // if set, it is a log with this fault instead
+	caught []string      // names of cases
 }
 
 // TestWrongBrokersAreFound plants one fault at a time into the memory broker. Each case that is named for it must fail.
@@ -20,6 +23,9 @@ func TestWrongBrokersAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := wrongSuite(t, wrong.mode, &wrong.tamper)
+			if wrong.log != 0 {
+				s = logSuite(t, wrong.log)
+			}
 			for _, title := range wrong.caught {
 				c := caseNamed(t, title)
 				if reason := c.excluded(s.traits); reason != "" {

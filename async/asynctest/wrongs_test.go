@@ -14,7 +14,7 @@ import (
 
 func wrongBrokers() map[string]wrongBroker {
 	all := make(map[string]wrongBroker)
-	for _, some := range []map[string]wrongBroker{wrongReceivers(), wrongSettlers(), wrongHolders(), wrongStoppers(), wrongSenders()} {
+	for _, some := range []map[string]wrongBroker{wrongReceivers(), wrongSettlers(), wrongHolders(), wrongStoppers(), wrongSenders(), wrongLogs()} {
 		maps.Copy(all, some)
 	}
 	return all

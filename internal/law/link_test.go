@@ -90,6 +90,7 @@ var links = []line{
 	{[]string{"trace/provider"}, slices.Concat(observed, otelSDK)},
 	{[]string{"trace/tracetest"}, slices.Concat(observed, otelSDK)},
 	{[]string{"."}, slices.Concat(observed, otelSDK, zerolog)},
+	{[]string{"internal/logtest"}, slices.Concat(observed, rateLimit)},
 	{[]string{"internal/..."}, nil},
 	// Transports and what stands on them: observed, never with the SDK, never with each other's clients.
 	{[]string{"component/grpc", "client/grpc"}, slices.Concat(observed, []string{

@@ -48,6 +48,7 @@ var order = []line{
 
 	{[]string{"."}, slices.Concat(transport, []string{"component/http", "log/zerolog", "trace/jaeger", "trace/provider"})},
 	{[]string{"console", "cmd/..."}, slices.Concat(transport, []string{".", "component/http", "config"})},
+	{[]string{"internal/logtest"}, []string{"async"}},
 	{[]string{"internal/..."}, nil},
 }
 
