@@ -15,7 +15,6 @@ type control struct {
 	paused  bool
 	sources []string         // paused by name, sorted
 	gauge   *metric.GaugeVec // of pauses; nil before Run
-	metrics *metric.Registry // where it is
 	stalled *metric.Gauge    // of the watchdog
 }
 

@@ -229,7 +229,6 @@ func seekRunning(s *stage) {
 		}
 		leave.raise()
 	})
-
 	if err != nil {
 		s.Errorf("seek: %v", err)
 	}
