@@ -22,6 +22,15 @@
 // Stopping: the intake ends first, then what was not started is given back, running handlers finish within the grace period, and what is left after it
 // is given back without an attempt being spent. A source that dies with the process (Traits.Volatile) is drained to empty instead.
 //
+// # Control
+//
+// A component can be told what to do while it runs. [Component.Pause] and [Component.Resume] stop and start it as a whole, [Component.PauseSource] a topic or
+// a partition; what is held stays held. [Component.Seek] makes it read a log again, or pass some of it over. [WithRateLimit] bounds how often the handler is
+// started. All three outlive the connection, and a stop goes before a pause.
+//
+// A watchdog ([WithWatchdog]) looks whether things move: when messages wait, and for a minute none was started and none was settled, /ready says degraded and
+// which message hangs, usually that of a handler which does not return. What waits on purpose is no fault.
+//
 // The chain around a handler is, from the outside: observation, policy, recovery, the middlewares, the handler with its time-out.
 //
 // # Brokers

@@ -24,6 +24,7 @@ func settleCases() []conformanceCase {
 		{name: "a settlement that failed is repeated", run: settleAgain},
 		{name: "close gives back what is unsettled, in order", run: settleClose},
 		{name: "the lag counts what is not settled", run: settleLag},
+		{name: "the lag does not take what is delayed for ready", applies: delays, run: settleLagDelayed},
 	}
 }
 
@@ -286,10 +287,44 @@ func settleLag(s *stage) {
 	lagIs(5, "of what is queued")
 	mm := c.take(5)
 	lagIs(5, "of what is in flight")
+	s.notReady(lagger, "of what is in flight")
 	c.settle(async.Ack, mm[:3]...)
 	lagIs(2, "after three of five were acknowledged")
 	c.settle(async.Ack, mm[3:]...)
 	lagIs(0, "of nothing")
+}
+
+func settleLagDelayed(s *stage) {
+	c := s.open()
+	lagger, ok := c.consumer.(async.Lagger)
+	if !ok {
+		s.skip("the consumer is no async.Lagger")
+	}
+	s.send(s.message("k"))
+	v := async.Settlement{Message: c.take(1)[0], Verdict: async.Retry, Delay: s.delay(time.Minute)}
+	if err := c.settleAll([]async.Settlement{v})[0]; err != nil {
+		s.Fatalf("retry: %v", err)
+	}
+
+	s.notReady(lagger, "of what is delayed")
+
+	c.settle(async.Ack, c.take(1)...)
+}
+
+// notReady fails the case if the lag says that something would be received now: the engine would take a consumer that gets nothing for one that hangs.
+func (s *stage) notReady(lagger async.Lagger, when string) {
+	s.Helper()
+	ctx, cancel := s.limited()
+	defer cancel()
+	lags, err := lagger.Lag(ctx)
+	if err != nil {
+		s.Fatalf("lag: %v", err)
+	}
+	for _, l := range lags {
+		if l.Ready != 0 {
+			s.Errorf("lag %s: %d messages of %v are ready, want none", when, l.Ready, l.Source)
+		}
+	}
 }
 
 func (s *stage) lagOf(lagger async.Lagger) int64 {
@@ -302,8 +337,8 @@ func (s *stage) lagOf(lagger async.Lagger) int64 {
 	}
 	var n int64
 	for _, l := range lags {
-		if l.Source == nil || l.Messages < 0 || l.Oldest < 0 {
-			s.Errorf("lag: got %+v, want a source and no negative numbers", l)
+		if l.Source == nil || l.Messages < 0 || l.Oldest < 0 || l.Ready < 0 || l.Ready > l.Messages {
+			s.Errorf("lag: got %+v, want a source, no negative numbers and no more that is ready than there is", l)
 		}
 		n += l.Messages
 	}

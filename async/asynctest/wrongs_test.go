@@ -336,6 +336,16 @@ func wrongSettlers() map[string]wrongBroker {
 			}},
 			caught: []string{"the lag counts what is not settled"},
 		},
+		"takes everything for ready": {
+			tamper: tamper{lag: func(ctx context.Context, c *tampered) ([]async.Lag, error) {
+				lags, err := c.driver.Lag(ctx)
+				for i := range lags {
+					lags[i].Ready = lags[i].Messages
+				}
+				return lags, err
+			}},
+			caught: []string{"the lag counts what is not settled", "the lag does not take what is delayed for ready"},
+		},
 	}
 }
 
