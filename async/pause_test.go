@@ -115,6 +115,12 @@ func TestAPauseHoldsWhatIsThereAndLetsRunningHandlersFinish(t *testing.T) {
 				time.Sleep(time.Hour)
 				r.send(keyed("3", "k"), keyed("4", "other"))
 				time.Sleep(time.Hour) // well beyond the visibility: the lease is extended
+				r.send(keyed("5", "late"))
+				time.Sleep(time.Hour)
+				// The one receiver is also the worker if there is but one; else it had a receive under way, which brought message 4.
+				if held, want := b.Held("q"), min(concurrency, 2); held != want {
+					t.Errorf("%d messages are held, want %d: only what was there or under way", held, want)
+				}
 
 				j.want(t, "start 1", "end 1")
 				if got := c.Info()["paused"]; got != true {
@@ -576,6 +582,65 @@ func TestHeldMessagesOfAPausedSourceAreNotStarted(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAPausedTopicIncludesPartitionsThatComeLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var k byKey
+		b := logtest.New("orders", 1, 0)
+		c := onLog(t, b, k.process)
+		s := watched(t, c)
+		if err := c.PauseSource("orders"); err != nil {
+			t.Fatal(err)
+		}
+
+		b.Grow()
+		sendLog(t, b, 0, 5)
+		time.Sleep(time.Minute)
+
+		if x, y := k.of("a"), k.of("b"); len(x)+len(y) > 0 {
+			t.Errorf("got %v and %v of a paused topic", x, y)
+		}
+		if err := c.ResumeSource("orders"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if x, y := k.of("a"), k.of("b"); len(x) != 5 || len(y) != 5 || k.source["a"] == k.source["b"] {
+			t.Errorf("resumed: got %v and %v, want 5 of each partition", x, y)
+		}
+		s.end(t)
+	})
+}
+
+func TestASourceThatIsPausedStaysSoWhenItsMessagesAreDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		b := logtest.New("orders", 1, 0)
+		c := onLog(t, b, func(context.Context, *async.Message) error { <-leave; return nil }, async.WithConcurrency(2), async.WithMaxHeld(4))
+		s := watched(t, c)
+		sendLog(t, b, 0, 10)
+		synctest.Wait() // 4 are held, which is half and more, so the engine has paused the source
+		if err := c.PauseSource("orders"); err != nil {
+			t.Fatal(err)
+		}
+
+		close(leave) // 2 are left, few enough for the engine to resume it
+		synctest.Wait()
+
+		if held := c.Info()["held"]; held != 2 {
+			t.Errorf("%v messages are held, want the 2 that were not started", held)
+		}
+		if err := c.ResumeSource("orders"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := b.Lag(); n > 0 {
+			t.Errorf("%d messages left after the source was resumed", n)
+		}
+		s.end(t)
+	})
 }
 
 func TestSourcesThatCannotBePausedAreSaid(t *testing.T) {

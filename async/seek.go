@@ -81,8 +81,9 @@ func seekTo(ctx context.Context, seeker Seeker, p Position) (err error) {
 	return seeker.Seek(ctx, p)
 }
 
-// endSeeks waits for a seek that goes on, and lets none begin any more: Close is the last call to a consumer.
+// endSeeks ends a seek that goes on, and lets none begin any more: Close is the last call to a consumer. Nothing runs any more that it could wait for.
 func (s *session) endSeeks() {
+	s.abandon(errStopping)
 	select {
 	case s.seeking <- struct{}{}:
 	case <-s.settle.Done():

@@ -178,6 +178,57 @@ func TestASeekThatBreaksMakesTheConnectionAnew(t *testing.T) {
 	}
 }
 
+// closeNoter notes when it is closed.
+type closeNoter struct {
+	async.ConsumerFactory
+	j    *journal
+	seek func(ctx context.Context) error
+}
+
+type notedClose struct {
+	brokenSeek
+	j *journal
+}
+
+func (f closeNoter) Create(ctx context.Context) (async.Consumer, error) {
+	c, err := f.ConsumerFactory.Create(ctx)
+	return notedClose{brokenSeek{c, f.seek}, f.j}, err
+}
+
+func (c notedClose) Close(ctx context.Context) error {
+	c.j.addf("close")
+	return c.Consumer.Close(ctx)
+}
+
+func TestAStopEndsASeekThatWaitsForTheBrokerAndClosesAfterIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		b := logtest.New("orders", 1, 0)
+		c, err := async.New("test", closeNoter{b.Factory(), &j, func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(100 * time.Millisecond)
+			j.addf("seek over")
+			return ctx.Err()
+		}}, func(context.Context, *async.Message) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := watched(t, c)
+		done := make(chan error, 1)
+		go func() { done <- c.Seek(t.Context(), async.Oldest()) }()
+		synctest.Wait()
+
+		began := time.Now()
+		s.end(t)
+
+		if err := <-done; err == nil || time.Since(began) > time.Second {
+			t.Errorf("Seek: got %v, and the stop took %v, want an error and no wait for the grace period", err, time.Since(began))
+		}
+		j.want(t, "seek over", "close")
+	})
+}
+
 func TestAStopDuringASeekLetsTheHandlerFinish(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -301,7 +301,7 @@ func TestABrokerThatDoesNotAnswerIsAStall(t *testing.T) {
 	}
 }
 
-func TestAPauseOrLostConnectionEndsAStallOfItsKind(t *testing.T) {
+func TestAPauseAndTheEndOfTheComponentEndAStall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBroker(t, memory.WithoutDrain())
@@ -324,5 +324,8 @@ func TestAPauseOrLostConnectionEndsAStallOfItsKind(t *testing.T) {
 		s.wantStall(t)
 
 		s.end(t)
+		if got := s.gauge(t, "patron_consumer_stalled", "patron_component=test"); got != 0 || c.Info()["stalled"] != nil {
+			t.Errorf("after the end: the gauge is %v and Info says %v, want nothing", got, c.Info()["stalled"])
+		}
 	})
 }

@@ -105,6 +105,17 @@ func (b *Broker) Rebalance(ctx context.Context) {
 	c.wakeLocked()
 }
 
+// Grow adds a partition, which the owner gets at once.
+func (b *Broker) Grow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.partitions = append(b.partitions, &partition{})
+	for _, c := range b.consumers {
+		c.assignLocked()
+		c.wakeLocked()
+	}
+}
+
 // Lag returns how many messages are not done.
 func (b *Broker) Lag() int64 {
 	b.mu.Lock()
@@ -226,9 +237,9 @@ func (f factory) Create(ctx context.Context) (async.Consumer, error) {
 	if b.down {
 		return nil, ErrDown
 	}
-	c := &consumer{broker: b, wake: make(chan struct{}, 1), assigned: make([]assignment, len(b.partitions))}
-	for i := range c.assigned {
-		c.assigned[i].source = &async.Source{System: "log", Name: b.topic, Partition: int32(i), Group: "group"}
+	c := &consumer{broker: b, wake: make(chan struct{}, 1)}
+	for range b.partitions {
+		c.assignLocked()
 	}
 	b.consumers = append(b.consumers, c)
 	b.ownLocked()

@@ -45,6 +45,13 @@ var (
 	_ async.Seeker   = (*consumer)(nil)
 )
 
+// assignLocked adds the next partition.
+func (c *consumer) assignLocked() {
+	i := len(c.assigned)
+	c.assigned = append(c.assigned, assignment{source: &async.Source{System: "log", Name: c.broker.topic, Partition: int32(i), Group: "group"}})
+	c.moveLocked(i, 0)
+}
+
 // moveLocked begins a new epoch of partition i at offset.
 func (c *consumer) moveLocked(i int, offset int64) {
 	a := &c.assigned[i]
@@ -168,6 +175,8 @@ func (c *consumer) Lag(context.Context) ([]async.Lag, error) {
 
 // Sources implements async.Pauser.
 func (c *consumer) Sources() []*async.Source {
+	c.broker.mu.Lock()
+	defer c.broker.mu.Unlock()
 	sources := make([]*async.Source, len(c.assigned))
 	for i := range c.assigned {
 		sources[i] = c.assigned[i].source
