@@ -14,6 +14,13 @@ import (
 // errUntouched stands for a message that a batch handler stopped before.
 var errUntouched = errors.New("async: untouched")
 
+// batch is what a worker has in hand while it works on a batch. It is used again for the next one.
+type batch struct {
+	number   uint64 // of the session, from 1
+	messages []*Message
+	results  []result // of messages, by index; empty: all are acked
+}
+
 // gatherOver is called when a batch has waited long enough for more.
 func (s *session) gatherOver() {
 	s.mu.Lock()
@@ -27,78 +34,101 @@ func (s *session) runBatchLocked() bool {
 	if !s.startableLocked() {
 		return false
 	}
-	s.batches++
-	mm := s.nextBatchLocked(s.batches)
+	b := s.nextBatchLocked()
+	defer s.endBatchLocked(b)
 	if s.ready.size == 0 {
 		s.gathered = false
 		if s.gather != nil && s.gather.Stop() {
 			s.gather = nil
 		}
 	}
-	if len(mm) == 0 {
+	if len(b.messages) == 0 {
 		return false
 	}
 	s.startedLocked()
 	s.mu.Unlock()
-	rr := s.processBatch(mm)
+	s.processBatch(b)
 	s.mu.Lock()
-	s.concludeBatchLocked(mm, rr)
+	s.concludeBatchLocked(b)
 	return true
 }
 
 // nextBatchLocked takes messages that may be started, those of one lane in their order.
-func (s *session) nextBatchLocked(batch uint64) []*Message {
-	size := min(s.c.config.batchSize, s.ready.size)
-	mm := make([]*Message, 0, size)
-	for len(mm) < s.c.config.batchSize {
+func (s *session) nextBatchLocked() *batch {
+	var b *batch
+	if n := len(s.idle); n > 0 {
+		b, s.idle = s.idle[n-1], s.idle[:n-1]
+	} else {
+		b = &batch{}
+	}
+	s.batches++
+	b.number = s.batches
+	for len(b.messages) < s.c.config.batchSize {
 		m := s.ready.pop()
 		if m == nil {
 			break
 		}
-		if !s.startLocked(m, batch) {
+		if !s.startLocked(m, b.number) {
 			continue
 		}
-		mm = append(mm, m)
+		b.messages = append(b.messages, m)
 		l := m.task.lane
-		for l != nil && l.line.size > 0 && len(mm) < s.c.config.batchSize {
+		for l != nil && l.line.size > 0 && len(b.messages) < s.c.config.batchSize {
 			if f := l.line.pop(); f.task.state == waiting {
 				l.active++
 				f.task.lane, f.task.state = l, running
-				mm = append(mm, f)
+				b.messages = append(b.messages, f)
 			}
 		}
 	}
-	return mm
+	return b
 }
 
-// processBatch makes one attempt at each message of a batch: one observation, with a link to the trace of each message.
-func (s *session) processBatch(mm []*Message) []result {
+// endBatchLocked keeps the memory of b for another one. There are never more than workers.
+func (s *session) endBatchLocked(b *batch) {
+	clear(b.messages)
+	clear(b.results)
+	b.messages, b.results = b.messages[:0], b.results[:0]
+	s.idle = append(s.idle, b)
+}
+
+// processBatch makes one attempt at each message of a batch: one observation, with a link to the trace of each message. The handler gets a slice of its own, one
+// allocation for all its messages: it may keep, sort or filter it, and the engine still knows what was where.
+func (s *session) processBatch(b *batch) {
 	var span trace.Span
-	ctx := span.Begin(s.work, trace.Unit{Op: s.observe(mm[0].Source).op})
+	ctx := span.Begin(s.work, trace.Unit{Op: s.observe(b.messages[0].Source).op})
 	if span.IsRecording() {
-		span.SetAttributes(trace.BatchSize(len(mm)))
-		for _, m := range mm {
+		span.SetAttributes(trace.BatchSize(len(b.messages)))
+		for _, m := range b.messages {
 			span.AddLink(s.work, &m.Headers)
 		}
 	}
-	for _, m := range mm {
+	for _, m := range b.messages {
 		m.Attempt++
 		m.task.work.ctx = ctx //nolint:fatcontext // each message keeps the one context of the batch
 	}
-	err := s.attempt(ctx, func(ctx context.Context) error { return s.c.batch(ctx, mm) })
-	errs := byMessage(err, len(mm))
-	rr := make([]result, len(mm))
+	mm := slices.Clone(b.messages)
+	if err := s.attempt(ctx, func(ctx context.Context) error { return s.c.batch(ctx, mm) }); err != nil {
+		span.End(s.judgeBatch(ctx, &span, b, err))
+	} else {
+		span.End(nil)
+	}
+}
+
+// judgeBatch says for each message of b what follows from err, and returns a fault, if there is one.
+func (s *session) judgeBatch(ctx context.Context, span *trace.Span, b *batch, err error) error {
+	errs := byMessage(err, len(b.messages))
 	var fault error
-	for i, m := range mm {
-		rr[i] = s.judgeOfBatch(ctx, &span, m, errs[i])
-		if rr[i].fault != nil {
-			fault = rr[i].fault
+	for i, m := range b.messages {
+		r := s.judgeOfBatch(ctx, span, m, errs[i])
+		b.results = append(b.results, r)
+		if r.fault != nil {
+			fault = r.fault
 			plog.Slog(ctx).LogAttrs(ctx, slog.LevelError, "message failed", slog.String("message", m.ID),
 				slog.String("source", m.Source.String()), slog.String("error", fault.Error()))
 		}
 	}
-	span.End(fault)
-	return rr
+	return fault
 }
 
 func (s *session) judgeOfBatch(ctx context.Context, span *trace.Span, m *Message, err error) result {
@@ -129,11 +159,18 @@ func byMessage(err error, n int) []error {
 	return errs
 }
 
-// concludeBatchLocked carries the results out. The first message of a lane that failed is tried again after its pause, and holds the lane; those of the
+// concludeBatchLocked carries the results of b out. The first message of a lane that failed is tried again after its pause, and holds the lane; those of the
 // lane that failed or were not touched after it come next, before all that wait in line.
-func (s *session) concludeBatchLocked(mm []*Message, rr []result) {
+func (s *session) concludeBatchLocked(b *batch) {
+	if len(b.results) == 0 {
+		for _, m := range b.messages {
+			s.concludeLocked(m, result{verdict: Ack})
+		}
+		return
+	}
+	rr := b.results
 	behind := make(map[Lane][]*Message)
-	for i, m := range mm {
+	for i, m := range b.messages {
 		retry := rr[i].outcome == retrying || rr[i].outcome == untouched
 		first := retry && behind[m.Lane] == nil
 		switch {

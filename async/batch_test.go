@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -169,4 +170,45 @@ func TestBatchErrors(t *testing.T) {
 	if b, ok := errors.AsType[*async.BatchError](async.StopAt(2, errBroken).Err()); !ok || !b.Stopped || b.Stop != 3 {
 		t.Errorf("StopAt: got %+v", b)
 	}
+}
+
+func TestABatchHandlerMayDoWhatItLikesWithItsSlice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t)
+		var kept [][]*async.Message
+		var seen journal
+		c, err := async.NewBatch("test", b.Consumer("q"), func(_ context.Context, mm []*async.Message) error {
+			var ids []string
+			for _, m := range mm {
+				ids = append(ids, m.ID)
+			}
+			seen.addf("%s", strings.Join(ids, " "))
+			kept = append(kept, mm)
+			if len(kept) > 1 {
+				return nil
+			}
+			slices.Reverse(mm)
+			clear(mm[1:])
+			return async.FailAt(0, errBroken)
+		}, async.WithBatchSize(3), async.WithBackoff(time.Minute, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := start(t, b, c, time.Second)
+
+		r.send(keyed("1", "a"), keyed("2", "b"), keyed("3", "c"), keyed("4", "d"))
+		time.Sleep(time.Hour)
+
+		if err := r.end(); err != nil {
+			t.Fatalf("Run: %v", err)
+		}
+		seen.want(t, "1 2 3", "4", "1")
+		if got := kept[0]; got[0].ID != "3" || got[1] != nil || got[2] != nil {
+			t.Errorf("the slice of the first batch, kept: %v, want the third message and two nil", got)
+		}
+		if n := b.Len("q"); n != 0 {
+			t.Errorf("%d messages are left, want 0", n)
+		}
+	})
 }

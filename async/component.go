@@ -22,7 +22,8 @@ import (
 type ProcessorFunc func(ctx context.Context, msg *Message) error
 
 // BatchFunc processes several messages, those of one lane in their order. nil: all are done. A [*BatchError]: those it names failed, and the others are
-// done. Any other error or a panic: all failed.
+// done. Any other error or a panic: all failed. The slice is the handler's: it may change and keep it. The messages are not: who keeps one takes a
+// [Message.Clone]. The indexes of a BatchError are those of the slice as it came.
 type BatchFunc func(ctx context.Context, msgs []*Message) error
 
 // MiddlewareFunc wraps a ProcessorFunc.

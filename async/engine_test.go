@@ -638,3 +638,33 @@ func TestALostConnectionIsToldAsTheOptionsSay(t *testing.T) {
 		})
 	}
 }
+
+func TestAVerdictDoesNotWaitForTheNextHandler(t *testing.T) {
+	t.Parallel()
+	for _, concurrency := range []int{1, 2} {
+		t.Run(strconv.Itoa(concurrency), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBroker(t)
+				c := newComponent(t, b, func(_ context.Context, m *async.Message) error {
+					if m.ID == "fast" {
+						return nil
+					}
+					time.Sleep(time.Hour)
+					return nil
+				}, async.WithConcurrency(concurrency))
+				r := start(t, b, c, 4*time.Hour)
+
+				r.send(keyed("fast", "a"), keyed("slow", "b"), keyed("slow", "c"), keyed("slow", "d"))
+				time.Sleep(time.Second)
+
+				if n := b.Len("q"); n != 3 {
+					t.Errorf("%d messages are not settled a second after the handler of the first one ended, want the 3 slow ones", n)
+				}
+				if err := r.end(); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+			})
+		})
+	}
+}

@@ -15,7 +15,7 @@ type Headers []Header //nolint:recvcheck // reading needs no pointer, and a slic
 // Get returns the value of the first header with key, or "".
 func (h Headers) Get(key string) string {
 	for i := range h {
-		if len(h[i].Key) == len(key) && strings.EqualFold(h[i].Key, key) {
+		if k := h[i].Key; len(k) == len(key) && (k == key || strings.EqualFold(k, key)) {
 			return h[i].Value
 		}
 	}

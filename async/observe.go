@@ -42,6 +42,39 @@ func (s *session) observe(source *Source) *observation {
 	return o
 }
 
+// tally counts what happens to messages of one source that come one after another, so that a metric is written once for many of them.
+type tally struct {
+	source    *Source
+	received  int
+	lost      int
+	processed int
+	held      int // came minus gone
+}
+
+// tallyLocked makes t count for source: what it has counted for another one is written. A nil source ends it.
+func (s *session) tallyLocked(t *tally, source *Source) {
+	if t.source == source {
+		return
+	}
+	if t.source != nil {
+		o := s.observe(t.source)
+		addTo(o.received, t.received)
+		addTo(o.lost, t.lost)
+		addTo(o.processed, t.processed)
+		if t.held != 0 {
+			o.held.Add(float64(t.held))
+			s.countSourceLocked(t.source, t.held)
+		}
+	}
+	*t = tally{source: source}
+}
+
+func addTo(c *metric.Counter, n int) {
+	if n > 0 {
+		c.Add(float64(n))
+	}
+}
+
 func newObservation(t *trace.Telemetry, source *Source) *observation {
 	labels := []string{"messaging_system", "messaging_destination_name", "messaging_consumer_group_name"}
 	values := []string{source.System, source.Name, source.Group}

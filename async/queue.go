@@ -68,20 +68,20 @@ func (h *held) remove(m *Message) {
 
 // queue is a double-ended queue of messages in a ring that grows and is kept.
 type queue struct {
-	ring []*Message
+	ring []*Message // a power of two of them
 	head int
 	size int
 }
 
 func (q *queue) pushBack(m *Message) {
 	q.grow()
-	q.ring[(q.head+q.size)%len(q.ring)] = m
+	q.ring[(q.head+q.size)&(len(q.ring)-1)] = m
 	q.size++
 }
 
 func (q *queue) pushFront(m *Message) {
 	q.grow()
-	q.head = (q.head + len(q.ring) - 1) % len(q.ring)
+	q.head = (q.head - 1) & (len(q.ring) - 1)
 	q.ring[q.head] = m
 	q.size++
 }
@@ -93,7 +93,7 @@ func (q *queue) pop() *Message {
 	}
 	m := q.ring[q.head]
 	q.ring[q.head] = nil
-	q.head = (q.head + 1) % len(q.ring)
+	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.size--
 	return m
 }
@@ -104,7 +104,7 @@ func (q *queue) grow() {
 	}
 	ring := make([]*Message, max(16, 2*len(q.ring)))
 	for i := range q.size {
-		ring[i] = q.ring[(q.head+i)%len(q.ring)]
+		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
 	}
 	q.ring, q.head = ring, 0
 }

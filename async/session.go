@@ -10,6 +10,7 @@ import (
 
 	"github.com/beatlabs/patron/reliability"
 	"github.com/beatlabs/patron/trace"
+	oteltrace "go.opentelemetry.io/otel/trace"
 )
 
 // session is the life of one consumer, from the connection to its end. It is where messages are held, put into lanes, given to workers, and settled.
@@ -19,6 +20,7 @@ import (
 type session struct {
 	c         *Component
 	consumer  Consumer
+	pauser    Pauser // the consumer, if it is one
 	traits    Traits
 	unknown   *Source // of messages without one
 	telemetry *trace.Telemetry
@@ -37,17 +39,20 @@ type session struct {
 	changed  *sync.Cond // on mu: something that stop, room or a revocation waits for
 	ready    queue      // messages that may be started, in order
 	lanes    map[Lane]*lane
+	unused   []*lane // for the next ones
 	held     held
 	running  int          // slots in use
 	pending  []Settlement // verdicts that wait for the broker
 	spare    []Settlement // the other buffer
-	sent     time.Time    // when pending was last empty
+	overdue  *time.Timer  // settles what has waited for settleEvery
+	timed    bool         // overdue runs
 	sending  bool         // a Settle is under way
 	closing  bool         // nothing is started any more
 	draining bool         // a Volatile source is emptied: pauses are cut short
 	failed   error        // the connection
 	fatal    error        // a message that ends the service
 	batches  uint64
+	idle     []*batch    // the memory of batches that are over
 	gather   *time.Timer // ends the wait for a full batch
 	gathered bool
 	given    bool // what was not started went back
@@ -58,7 +63,7 @@ type session struct {
 	seeking chan struct{} // holds a token while a seek goes on, and for good at the end
 }
 
-// settleEvery bounds how long a verdict waits for others while more work is ready.
+// settleEvery bounds how long a verdict waits for others while more work is ready, however long the handlers of that take.
 const settleEvery = time.Millisecond
 
 func newSession(c *Component, consumer Consumer, take, work, settle context.Context, exit context.CancelCauseFunc) *session {
@@ -67,11 +72,13 @@ func newSession(c *Component, consumer Consumer, take, work, settle context.Cont
 		settle: settle, exit: exit, lanes: make(map[Lane]*lane), unknown: &Source{Name: "unknown", Partition: -1},
 		flow: flow{limiter: c.config.limiter}, seeking: make(chan struct{}, 1),
 	}
+	s.pauser, _ = consumer.(Pauser)
 	s.inline = s.slots == 1 && max(1, s.traits.Receivers) == 1
 	s.receive, s.leave = context.WithCancel(take)
 	s.work, s.abandon = context.WithCancelCause(work)
 	s.telemetry = trace.FromContext(work)
-	s.work = trace.WithTelemetry(s.work, s.telemetry) // again, and nearest: every delivery looks for it
+	// Every delivery looks for the telemetry and for the span around it: both again, and nearest.
+	s.work = trace.WithTelemetry(oteltrace.ContextWithSpan(s.work, oteltrace.SpanFromContext(s.work)), s.telemetry)
 	s.changed = sync.NewCond(&s.mu)
 	return s
 }
@@ -170,25 +177,30 @@ func (s *session) admit(mm []*Message) {
 	if s.receive.Err() != nil && !s.traits.Volatile {
 		s.closing = true // the goroutine that calls intakeOver may come later than these messages
 	}
+	var claim *Claim // the last one that is ours; it cannot end before the mutex is free
+	var run tally
 	for _, m := range mm {
 		m.task = task{received: now}
 		if m.Source == nil {
 			m.Source = s.unknown
 		}
-		o := s.observe(m.Source)
-		o.received.Inc()
-		if m.Claim != nil && !m.Claim.attach(s) {
-			o.lost.Inc() // it ended while the message was on its way
-			continue
+		s.tallyLocked(&run, m.Source)
+		run.received++
+		if m.Claim != nil && m.Claim != claim {
+			if !m.Claim.attach(s) {
+				run.lost++ // it ended while the message was on its way
+				continue
+			}
+			claim = m.Claim
 		}
 		s.held.add(m)
-		o.held.Inc()
-		s.countSourceLocked(m.Source, 1)
+		run.held++
 		if s.flow.parking {
 			s.meetLocked(m.Source)
 		}
 		s.ready.pushBack(m)
 	}
+	s.tallyLocked(&run, nil)
 	if s.inline && s.running == 0 && s.startableLocked() {
 		s.running++
 		s.mu.Unlock()
@@ -202,8 +214,8 @@ func (s *session) admit(mm []*Message) {
 // countSourceLocked keeps the number of held messages of a source, and pauses a source that holds half of what may be held, so that its stuck lanes
 // leave room for others. It resumes at a quarter.
 func (s *session) countSourceLocked(source *Source, n int) {
-	pauser, ok := s.consumer.(Pauser)
-	if !ok {
+	pauser := s.pauser
+	if pauser == nil {
 		return
 	}
 	source.held += n
@@ -240,7 +252,8 @@ func (s *session) worker() {
 	defer s.mu.Unlock()
 	for {
 		switch worked := s.workLocked(); {
-		case worked && s.ready.size > 0 && time.Since(s.sent) < settleEvery:
+		case worked && s.ready.size > 0:
+			s.settleSoonLocked()
 		case worked, len(s.pending) > 0 && !s.sending:
 			s.settleLocked()
 		default:
@@ -322,8 +335,8 @@ func (s *session) joinLaneLocked(m *Message, batch uint64) bool {
 	case l == nil && s.slots == 1:
 		return true
 	case l == nil:
-		l = &lane{batch: batch}
-		s.lanes[m.Lane] = l
+		l = s.newLaneLocked(m.Lane)
+		l.batch = batch
 	case batch == 0 || l.batch != batch || l.line.size > 0:
 		l.line.pushBack(m)
 		return false
@@ -340,11 +353,31 @@ func (s *session) holdLaneLocked(m *Message) {
 	}
 	l := s.lanes[m.Lane]
 	if l == nil {
-		l = &lane{}
-		s.lanes[m.Lane] = l
+		l = s.newLaneLocked(m.Lane)
 	}
 	l.active++
 	m.task.lane = l
+}
+
+// newLaneLocked makes the lane of key.
+func (s *session) newLaneLocked(key Lane) *lane {
+	var l *lane
+	if n := len(s.unused); n > 0 {
+		l, s.unused = s.unused[n-1], s.unused[:n-1]
+	} else {
+		l = &lane{}
+	}
+	s.lanes[key] = l
+	return l
+}
+
+// endLaneLocked forgets a lane without messages. As many as there are slots are kept for others, with the memory of their lines.
+func (s *session) endLaneLocked(key Lane, l *lane) {
+	delete(s.lanes, key)
+	if len(s.unused) < s.slots {
+		*l = lane{line: l.line}
+		s.unused = append(s.unused, l)
+	}
 }
 
 // leaveLaneLocked ends m's hold on its lane. The next in line becomes ready before everything else; a lane without a line vanishes.
@@ -362,7 +395,7 @@ func (s *session) advanceLocked(key Lane, l *lane) {
 	for l.active == 0 && !l.closed {
 		next := l.line.pop()
 		if next == nil {
-			delete(s.lanes, key)
+			s.endLaneLocked(key, l)
 			return
 		}
 		if next.task.state != waiting {

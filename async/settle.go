@@ -10,11 +10,28 @@ import (
 )
 
 // pendLocked queues a verdict for the broker.
-func (s *session) pendLocked(settlement Settlement) {
-	if len(s.pending) == 0 && !s.sending {
-		s.sent = time.Now()
+func (s *session) pendLocked(settlement Settlement) { s.pending = append(s.pending, settlement) }
+
+// settleSoonLocked is called when work goes on while verdicts are pending: if it takes long, they are settled meanwhile. A timer that is stopped in time costs
+// less than a look at the clock after each message.
+func (s *session) settleSoonLocked() {
+	switch {
+	case s.timed || len(s.pending) == 0:
+		return
+	case s.overdue == nil:
+		s.overdue = time.AfterFunc(settleEvery, s.settleOverdue)
+	default:
+		s.overdue.Reset(settleEvery)
 	}
-	s.pending = append(s.pending, settlement)
+	s.timed = true
+}
+
+// settleOverdue settles what has waited for settleEvery.
+func (s *session) settleOverdue() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timed = false
+	s.settleLocked()
 }
 
 // settleLocked sends the pending verdicts, and those that come meanwhile, unless somebody is at it. It gives the mutex up while the broker works.
@@ -23,6 +40,10 @@ func (s *session) settleLocked() {
 		return
 	}
 	s.sending = true
+	if s.timed {
+		s.timed = false
+		s.overdue.Stop()
+	}
 	for len(s.pending) > 0 {
 		batch := s.pending
 		s.pending = s.spare[:0]
@@ -38,7 +59,6 @@ func (s *session) settleLocked() {
 		}
 		clear(batch)
 		s.spare = batch[:0]
-		s.sent = time.Now()
 	}
 	s.sending = false
 	s.changed.Broadcast()
@@ -59,6 +79,7 @@ func (s *session) settledLocked(batch []Settlement, err error) {
 	if err != nil {
 		s.failLocked(fmt.Errorf("settle: %w", err))
 	}
+	var run tally
 	for i := range batch {
 		settlement := &batch[i]
 		m := settlement.Message
@@ -70,21 +91,27 @@ func (s *session) settledLocked(batch []Settlement, err error) {
 		case settlement.Err != nil:
 			s.settleAgainLocked(*settlement)
 		default:
-			s.countLocked(settlement)
-			s.goneLocked(m)
+			s.tallyLocked(&run, m.Source)
+			s.countLocked(settlement, &run)
+			if m.task.state != gone {
+				s.letGoLocked(m)
+				run.held--
+			}
 		}
 	}
+	s.tallyLocked(&run, nil)
+	s.wentLocked()
 }
 
 // countLocked counts a verdict that the broker has taken.
-func (s *session) countLocked(settlement *Settlement) {
+func (s *session) countLocked(settlement *Settlement, run *tally) {
 	m := settlement.Message
 	o := s.observe(m.Source)
 	s.flow.moves++
 	switch settlement.Verdict {
 	case Ack:
 		if settlement.Cause == nil {
-			o.processed.Inc()
+			run.processed++
 		}
 	case Reject:
 		o.dead.Inc()
@@ -126,15 +153,25 @@ func (s *session) goneLocked(m *Message) {
 	if m.task.state == gone {
 		return
 	}
+	s.letGoLocked(m)
+	s.observe(m.Source).held.Dec()
+	s.countSourceLocked(m.Source, -1)
+	s.wentLocked()
+}
+
+// letGoLocked is goneLocked without its counting.
+func (s *session) letGoLocked(m *Message) {
 	m.task.state = gone
 	if m.task.timer != nil {
 		m.task.timer.Stop()
 	}
 	s.held.remove(m)
-	s.observe(m.Source).held.Dec()
-	s.countSourceLocked(m.Source, -1)
 	s.leaveLaneLocked(m)
 	s.revokedLocked(m)
+}
+
+// wentLocked tells those who wait for messages to go, and starts what they leave room for.
+func (s *session) wentLocked() {
 	s.changed.Broadcast()
 	if s.ready.size > 0 {
 		s.startWorkersLocked()

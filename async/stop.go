@@ -50,7 +50,7 @@ func (s *session) releaseLocked(m *Message) {
 func (s *session) awaitWorkers() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.settle.Err() == nil && (s.running > 0 || s.failed == nil && s.held.count > 0) {
+	for s.settle.Err() == nil && (s.running > 0 || s.sending || s.failed == nil && s.held.count > 0) {
 		s.changed.Wait()
 	}
 }
@@ -91,6 +91,9 @@ func (s *session) countLeft() int64 {
 func (s *session) verdict(left, closing error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.overdue != nil {
+		s.overdue.Stop()
+	}
 	for m := s.held.first; m != nil; m = m.task.next { // what could not be settled: the broker gives it again
 		s.observe(m.Source).held.Dec()
 		m.task.state = gone
