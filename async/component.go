@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/beatlabs/patron/async/internal/jitter"
 	"github.com/beatlabs/patron/component"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/reliability"
@@ -228,7 +228,7 @@ func (c *Component) Run(ctx context.Context) error {
 		case c.config.retries >= 0 && failures >= c.config.retries:
 			return fmt.Errorf("async: component %q: gave up after %d tries: %w", c.name, failures+1, err)
 		}
-		wait := reconnectPause(failures)
+		wait := reconnectPause(ctx, "", failures)
 		plog.Slog(ctx).WarnContext(ctx, "connection lost", "component", c.name, "error", err.Error(), "wait", wait)
 		select {
 		case <-life.Done():
@@ -273,13 +273,13 @@ func (c *Component) setCurrent(s *session) {
 	}
 }
 
-// reconnectPause is full jitter below a cap that doubles up to maxReconnect.
-func reconnectPause(failures int) time.Duration {
+// reconnectPause is full jitter below a cap that doubles up to maxReconnect, for the message with id, or for the connection.
+func reconnectPause(ctx context.Context, id string, failures int) time.Duration {
 	limit := maxReconnect
 	if failures < 16 {
 		limit = min(limit, minReconnect<<failures)
 	}
-	return rand.N(limit) + 1
+	return jitter.Draw(ctx, id, limit) + 1
 }
 
 // fatalError ends Run.

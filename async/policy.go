@@ -2,8 +2,9 @@ package async
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"github.com/beatlabs/patron/async/internal/jitter"
 )
 
 // Strategy decides what becomes of a message that failed for good when there is no dead letter to write it to. With a dead letter no strategy is asked.
@@ -43,9 +44,9 @@ type policy struct {
 	onDead   func(ctx context.Context, msg *Message, cause error) error
 }
 
-// pause returns how long to wait after failed attempt n: a random time between min and a cap that doubles with each attempt up to max, so that what failed
-// together does not come back together.
-func (p *policy) pause(n int) time.Duration {
+// pause returns how long to wait after failed attempt n at the message with id: a random time between min and a cap that doubles with each attempt up to
+// max, so that what failed together does not come back together.
+func (p *policy) pause(ctx context.Context, id string, n int) time.Duration {
 	limit := p.max
 	if shift := n - 1; shift < 32 && p.min<<shift > 0 {
 		limit = min(p.max, max(p.min, p.min<<shift*2))
@@ -53,7 +54,7 @@ func (p *policy) pause(n int) time.Duration {
 	if limit <= p.min {
 		return p.min
 	}
-	return p.min + rand.N(limit-p.min+1)
+	return p.min + jitter.Draw(ctx, id, limit-p.min+1)
 }
 
 // step is what follows a failed attempt.
@@ -65,13 +66,13 @@ const (
 	settle             // dead letter or strategy
 )
 
-// after says what follows attempt n that failed, and after how long.
-func (p *policy) after(n int, permanent bool) (step, time.Duration) {
+// after says what follows attempt n at the message with id that failed, and after how long.
+func (p *policy) after(ctx context.Context, id string, n int, permanent bool) (step, time.Duration) {
 	switch {
 	case permanent:
 		return settle, 0
 	case n < p.tries:
-		return again, p.pause(n)
+		return again, p.pause(ctx, id, n)
 	case n-p.tries < len(p.delays):
 		return later, p.delays[n-p.tries]
 	default:

@@ -95,7 +95,7 @@ func (s *session) judge(ctx context.Context, span *trace.Span, m *Message, err e
 	}
 	o := s.observe(m.Source)
 	o.failed.Inc()
-	next, wait := s.c.config.policy.after(m.Attempt, reliability.Classify(err) == reliability.ClassPermanent)
+	next, wait := s.c.config.policy.after(s.work, m.ID, m.Attempt, reliability.Classify(err) == reliability.ClassPermanent)
 	switch {
 	case next == again:
 		span.Attempt(m.Attempt, err, wait)

@@ -134,7 +134,7 @@ func (s *session) settleAgainLocked(settlement Settlement) {
 		s.goneLocked(m) // too late: the broker gives it again
 		return
 	}
-	wait := reconnectPause(m.task.resettle)
+	wait := reconnectPause(s.work, m.ID, m.task.resettle)
 	plog.Slog(s.work).WarnContext(s.settle, "settlement failed", "component", s.c.name, "source", m.Source.String(), "message", m.ID,
 		"verdict", settlement.Verdict.String(), "tries", m.task.resettle, "wait", wait, "error", cause.Error())
 	m.task.timer = time.AfterFunc(wait, func() {
