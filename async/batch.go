@@ -159,8 +159,8 @@ func byMessage(err error, n int) []error {
 	return errs
 }
 
-// concludeBatchLocked carries the results of b out. The first message of a lane that failed is tried again after its pause, and holds the lane; those of the
-// lane that failed or were not touched after it come next, before all that wait in line.
+// concludeBatchLocked carries the results of b out. The first message of a lane that failed is tried again after its pause, and holds the lane, as one that is
+// dead does until its dead letter is written; those of the lane that failed or were not touched after it come next, before all that wait in line.
 func (s *session) concludeBatchLocked(b *batch) {
 	if len(b.results) == 0 {
 		for _, m := range b.messages {
@@ -176,6 +176,9 @@ func (s *session) concludeBatchLocked(b *batch) {
 		switch {
 		case !retry || m.task.lost || m.task.revoked || s.closing || s.lanesOff || m.Lane == (Lane{}):
 			s.concludeLocked(m, rr[i])
+			if rr[i].verdict == Reject && m.task.lane != nil && behind[m.Lane] == nil {
+				behind[m.Lane] = []*Message{} // its dead letter is not written yet
+			}
 		case first:
 			s.concludeLocked(m, rr[i])
 			behind[m.Lane] = []*Message{}

@@ -14,6 +14,7 @@ type Claim struct {
 	mu     sync.Mutex // guards everything below
 	holder claimHolder
 	ended  bool // no message of it is handed to a handler any more
+	lost   bool // nothing of it is settled any more
 	cause  error
 	ctx    context.Context //nolint:containedctx // the context of running handlers, shared by the messages of the claim
 	cancel context.CancelCauseFunc
@@ -41,13 +42,15 @@ func (c *Claim) Revoke(ctx context.Context) {
 	case <-holder.dropClaim(c):
 		c.stop(ErrLost)
 	case <-ctx.Done():
-		holder.loseClaim(c) // before the handlers are cancelled, or what they return would be taken for a verdict
+		if c.lose(ErrLost) != nil { // else Lose came first, and what has been received since is of another claim
+			holder.loseClaim(c) // before the handlers are cancelled, or what they return would be taken for a verdict
+		}
 		c.stop(ErrLost)
 	}
 }
 
 // Lose says that the claim is gone already: messages that wait are dropped unprocessed, those that run are cancelled with cause (which is made to match
-// [ErrLost]), and nothing is settled. It does not wait for them. A second call does nothing.
+// [ErrLost]), and nothing is settled. It does not wait for them. It may be called while a Revoke waits. A second call does nothing.
 func (c *Claim) Lose(cause error) {
 	switch {
 	case cause == nil:
@@ -55,7 +58,7 @@ func (c *Claim) Lose(cause error) {
 	case !errors.Is(cause, ErrLost):
 		cause = fmt.Errorf("%w: %w", ErrLost, cause)
 	}
-	if holder := c.end(cause); holder != nil {
+	if holder := c.lose(cause); holder != nil {
 		holder.loseClaim(c) // before the handlers are cancelled, or what they return would be taken for a verdict
 	}
 	c.stop(cause)
@@ -76,6 +79,21 @@ func (c *Claim) end(cause error) claimHolder {
 		return nil
 	}
 	c.ended, c.cause = true, cause
+	return c.holder
+}
+
+// lose marks the claim as lost and returns its holder, or nil if it was lost before or nobody holds messages of it. A revocation may be under way: what may
+// have finished in its time may not any more.
+func (c *Claim) lose(cause error) claimHolder {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lost {
+		return nil
+	}
+	if !c.ended {
+		c.ended, c.cause = true, cause
+	}
+	c.lost = true
 	return c.holder
 }
 

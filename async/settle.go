@@ -3,6 +3,7 @@ package async
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	plog "github.com/beatlabs/patron/log"
@@ -47,21 +48,36 @@ func (s *session) settleLocked() {
 	for len(s.pending) > 0 {
 		batch := s.pending
 		s.pending = s.spare[:0]
-		if s.failed != nil {
+		all := batch
+		if batch = s.oursLocked(batch); s.failed != nil {
 			for i := range batch {
 				s.goneLocked(batch[i].Message) // the broker gives them again
 			}
-		} else {
+		} else if len(batch) > 0 {
 			s.mu.Unlock()
 			err := s.send(batch)
 			s.mu.Lock()
 			s.settledLocked(batch, err)
 		}
-		clear(batch)
-		s.spare = batch[:0]
+		clear(all)
+		s.spare = all[:0]
 	}
 	s.sending = false
 	s.changed.Broadcast()
+}
+
+// oursLocked lets go of what was lost while its verdict waited, and returns the rest of the batch.
+func (s *session) oursLocked(batch []Settlement) []Settlement {
+	lost := func(settlement Settlement) bool { return settlement.Message.task.lost }
+	if !slices.ContainsFunc(batch, lost) {
+		return batch
+	}
+	for i := range batch {
+		if lost(batch[i]) {
+			s.lostLocked(batch[i].Message)
+		}
+	}
+	return slices.DeleteFunc(batch, lost)
 }
 
 // send calls the driver; a panic of it is an error of the connection.

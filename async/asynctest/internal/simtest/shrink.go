@@ -1,0 +1,103 @@
+package simtest
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/beatlabs/patron/async"
+)
+
+// shrinkRuns bounds how many histories are played to make a failing one shorter.
+const shrinkRuns = 600
+
+// shrinker makes a failing history shorter: it plays it again without some of its messages or faults, and keeps what fails in the same way.
+type shrinker struct {
+	config *Config
+	seed   uint64
+	runs   int
+
+	all    []*async.Message // nil where a message is taken away
+	faults []injection
+	brisk  bool
+	best   *failure
+}
+
+// shrink returns the shortest failing history it finds, and how many it played. It returns nil if the history does not fail when it is repeated.
+func (c *Config) shrink(t *testing.T, seed uint64, mm []*async.Message, found *failure) (*failure, int) {
+	t.Helper()
+	s := &shrinker{config: c, seed: seed, all: slices.Clone(mm), faults: found.made}
+	first, _ := c.try(t, s.all, scriptOf(seed, s.faults, false))
+	s.runs++
+	if first == nil || first.property != found.property {
+		return nil, s.runs
+	}
+	s.best = first
+	if s.fails(t, s.all, s.faults, true) {
+		s.brisk = true
+	}
+	for shorter := true; shorter; {
+		shorter = s.withoutFaults(t)
+		shorter = s.withoutMessages(t) || shorter
+		if !s.brisk && s.fails(t, s.all, s.faults, true) {
+			s.brisk, shorter = true, true
+		}
+	}
+	return s.best, s.runs
+}
+
+// fails plays a candidate, and keeps it if it fails in the same way.
+func (s *shrinker) fails(t *testing.T, mm []*async.Message, faults []injection, brisk bool) bool {
+	t.Helper()
+	if s.runs >= shrinkRuns {
+		return false
+	}
+	s.runs++
+	f, _ := s.config.try(t, mm, scriptOf(s.seed, faults, brisk))
+	if f == nil || f.property != s.best.property {
+		return false
+	}
+	s.best = f
+	return true
+}
+
+// withoutFaults takes away runs of faults, long ones first.
+func (s *shrinker) withoutFaults(t *testing.T) bool {
+	t.Helper()
+	any := false
+	if len(s.best.made) < len(s.faults) { // some are not reached any more
+		s.faults = s.best.made
+	}
+	for size := len(s.faults); size > 0; size /= 2 {
+		for from := 0; from+size <= len(s.faults); {
+			fewer := slices.Delete(slices.Clone(s.faults), from, from+size)
+			if s.fails(t, s.all, fewer, s.brisk) {
+				s.faults, any = fewer, true
+			} else {
+				from += size
+			}
+		}
+	}
+	return any
+}
+
+// withoutMessages takes away runs of messages, long ones first.
+func (s *shrinker) withoutMessages(t *testing.T) bool {
+	t.Helper()
+	any := false
+	for size := len(s.all) / 2; size > 0; size /= 2 {
+		for from := 0; from < len(s.all); from += size {
+			fewer := slices.Clone(s.all)
+			taken := 0
+			for i := from; i < min(from+size, len(fewer)); i++ {
+				if fewer[i] != nil {
+					fewer[i] = nil
+					taken++
+				}
+			}
+			if taken > 0 && s.fails(t, fewer, s.faults, s.brisk) {
+				s.all, any = fewer, true
+			}
+		}
+	}
+	return any
+}
