@@ -16,9 +16,10 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 # No module may lean on a private workspace.
 export GOWORK := off
 
-# What the targets take: make run ARGS=-load, make drain N=200, make bench BENCH=Begin PKG=./trace
+# What the targets take: make run ARGS=-load, make drain N=200, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace
 ARGS ?=
 N ?= 10
+STEPS ?= 1000000
 BENCH ?= .
 PKG ?= ./...
 
@@ -45,6 +46,10 @@ test-fast: ## Test every module without what is slow: no race detector, no drain
 .PHONY: drain
 drain: ## Stop the tour under load N times (10) and count what was lost
 	@cd tests && go test -count=1 -v -run TourStopped -timeout 60m ./drain -args -n $(N)
+
+.PHONY: simulate
+simulate: ## Simulate the engine for STEPS steps (1000000), over all brokers and configurations
+	@go test -count=1 -v -run TheEngineKeepsItsPromises -timeout 60m ./async/asynctest -args -steps $(STEPS)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Lint every module: golangci-lint, vet, gofmt, go.mod tidy

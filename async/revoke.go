@@ -64,7 +64,7 @@ func (s *session) eachOf(c *Claim, f func(m *Message)) {
 				broken[m.Lane] = true
 			}
 			f(m)
-		case broken[m.Lane] && m.task.state == waiting:
+		case broken[m.Lane] && m.task.state == waiting && s.traits.Redelivers:
 			s.releaseLocked(m)
 		}
 		m = next
@@ -82,9 +82,10 @@ func (s *session) lostLocked(m *Message) {
 	s.dropLocked(m)
 }
 
-// releaseBehindLocked gives back what waits behind m in its lane.
+// releaseBehindLocked gives back what waits behind m in its lane. A broker that does not give a message again while its consumer lives keeps it until the claim
+// ends, and with it whatever is lost, so there is nothing to put behind: given back, it would not come again.
 func (s *session) releaseBehindLocked(m *Message) {
-	if s.lanesOff || m.Lane == (Lane{}) {
+	if s.lanesOff || m.Lane == (Lane{}) || !s.traits.Redelivers {
 		return
 	}
 	for f := m.task.next; f != nil; f = f.task.next {

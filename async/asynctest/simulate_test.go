@@ -3,7 +3,6 @@ package asynctest
 import (
 	"context"
 	goflag "flag"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,8 +165,6 @@ func special() map[string]struct {
 	}
 }
 
-func twentyMessages(r *rand.Rand, i int) *async.Message { return anyMessage(r, i) }
-
 // TestTheEngineKeepsItsPromises simulates the real engine in all its configurations, over all brokers, with every fault there is.
 func TestTheEngineKeepsItsPromises(t *testing.T) {
 	t.Parallel()
@@ -181,7 +178,7 @@ func TestTheEngineKeepsItsPromises(t *testing.T) {
 		for name, app := range apps() {
 			t.Run(broker+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				Simulate(t, 1, app, with, everything, WithGenerator(20, twentyMessages), WithHistories(1), WithSteps(each))
+				Simulate(t, 1, app, with, everything, WithGenerator(20, anyMessage), WithHistories(1), WithSteps(each))
 			})
 		}
 	}
@@ -192,7 +189,33 @@ func TestTheEngineKeepsItsPromises(t *testing.T) {
 			if name == "on dead" {
 				with = WithFaults(Faults()...) // else more is dead than without faults, and told of
 			}
-			Simulate(t, 1, pair.app, pair.broker, with, WithGenerator(20, twentyMessages), WithHistories(1), WithSteps(each))
+			Simulate(t, 1, pair.app, pair.broker, with, WithGenerator(20, anyMessage), WithHistories(1), WithSteps(each))
 		})
+	}
+}
+
+func TestTheSameSeedGivesTheSameHistory(t *testing.T) {
+	t.Parallel()
+	everything := WithFaults(append(Faults(), HandlerFaults()...)...)
+	for broker, with := range brokers() {
+		for name, app := range apps() {
+			t.Run(broker+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				var digests []uint64
+				for _, seed := range []uint64{7, 7, 8} {
+					s, err := newSimulation(seed, app, []SimulationFunc{with, everything, WithGenerator(20, anyMessage), WithHistories(8)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					digests = append(digests, s.run(t).Digest)
+				}
+				if digests[0] != digests[1] {
+					t.Errorf("seed 7 gave two histories: digests %x and %x", digests[0], digests[1])
+				}
+				if digests[0] == digests[2] {
+					t.Errorf("seeds 7 and 8 gave one history: digest %x", digests[0])
+				}
+			})
+		}
 	}
 }

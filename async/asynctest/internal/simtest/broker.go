@@ -226,7 +226,7 @@ func (b *broker) availableOfLog(c *consumer, limit int) []*entry {
 	now := b.w.now()
 	var ee []*entry
 	for i := range b.parts {
-		i = (i + c.received) % len(b.parts) // no partition is always the first
+		i = (i + c.takes) % len(b.parts) // no partition is always the first
 		part := b.parts[i]
 		if part.claim != nil && part.claim.consumer != c || c.paused[c.process.sources[i]] {
 			continue

@@ -31,7 +31,7 @@ func (f *factory) Traits() async.Traits { return f.traits }
 
 func (f *factory) Create(context.Context) (async.Consumer, error) {
 	p, w := f.process, f.process.world
-	at, pause := w.visit(connecting, -1)
+	at, pause := w.visit(connecting, p.itself(0))
 	if !w.turn(p, actorConnect+actor(at.n%8), pause) {
 		return nil, errCut
 	}
@@ -63,14 +63,14 @@ type consumer struct {
 	process *process
 	world   *world
 
-	broken   error         // the connection is lost
-	deaf     time.Duration // when the broker notices that the process is dead; 0: it lives
-	channel  *claim        // of all messages, where they belong to the connection
-	slots    [MaxReceivers]bool
-	received int
-	settles  int
-	extends  int
-	paused   map[*async.Source]bool
+	broken  error         // the connection is lost
+	deaf    time.Duration // when the broker notices that the process is dead; 0: it lives
+	channel *claim        // of all messages, where they belong to the connection
+	slots   [MaxReceivers]bool
+	takes   int
+	settles int
+	extends int
+	paused  map[*async.Source]bool
 }
 
 var (
@@ -97,8 +97,8 @@ func (c *logConsumer) setPaused(source *async.Source, paused bool) {
 	c.world.broker.shout()
 }
 
-// receiver takes a free slot for one call of Receive, and returns the actor of the call.
-func (c *consumer) receiver() (int, actor) {
+// receiver takes a free slot for one call of Receive. Which of several goroutines gets which does not matter: they all do the same.
+func (c *consumer) receiver() int {
 	c.world.mu.Lock()
 	defer c.world.mu.Unlock()
 	slot := 0
@@ -106,8 +106,7 @@ func (c *consumer) receiver() (int, actor) {
 		slot++
 	}
 	c.slots[slot] = true
-	c.received++
-	return slot, actorReceiver + actor(slot*16+c.received%16)
+	return slot
 }
 
 func (c *consumer) leave(slot int) {
@@ -118,14 +117,14 @@ func (c *consumer) leave(slot int) {
 
 // Receive waits until there is something, and then for its turn, after which it may be gone again.
 func (c *consumer) Receive(ctx context.Context, limit int) ([]*async.Message, error) {
-	slot, a := c.receiver()
+	slot := c.receiver()
 	defer c.leave(slot)
 	for {
 		if err := c.await(ctx); err != nil {
 			return nil, err
 		}
-		at, pause := c.world.visit(receiving, -1)
-		if !c.world.turn(c.process, a, pause) {
+		at, pause := c.world.visit(receiving, c.process.itself(slot))
+		if !c.world.turn(c.process, actorReceiver+actor(slot*16+at.n%16), pause) {
 			return nil, errCut
 		}
 		if mm, err := c.take(ctx, at, limit); len(mm) > 0 || err != nil {
@@ -176,6 +175,7 @@ func (c *consumer) take(ctx context.Context, at place, limit int) ([]*async.Mess
 		return nil, ctx.Err()
 	}
 	w.broker.expire()
+	c.takes++
 	if w.plan.hash(at, 6)%2 == 0 {
 		limit = min(limit, 1+int(w.plan.hash(at, 7)%4))
 	}
@@ -288,7 +288,7 @@ func (c *consumer) Extend(_ context.Context, mm []*async.Message) error {
 // Close gives back what is unsettled.
 func (c *consumer) Close(context.Context) error {
 	w := c.world
-	at, pause := w.visit(stopping, -1)
+	at, pause := w.visit(stopping, c.process.itself(0))
 	if !w.turn(c.process, actorCloser+actor(at.n%8), pause) {
 		return errCut
 	}

@@ -36,6 +36,9 @@ func (p *process) handle(ctx context.Context, mm []*async.Message, next func(con
 		return errCut
 	}
 	defer w.wg.Done()
+	if !w.lives(p) {
+		return errCut
+	}
 	c := &call{process: p, world: w}
 	for _, m := range mm {
 		if d, ok := m.Raw.(*delivery); ok {
@@ -78,7 +81,7 @@ func (c *call) beginLocked(mm []*async.Message) {
 	now := w.now()
 	for i, d := range c.deliveries {
 		if ended := cmp.Or(d.claim.revoked, d.claim.ended); ended > 0 && now > ended {
-			w.violateLocked(OwnClaim, "%s is handed out, whose claim ended at %v", w.name(d), ended)
+			w.violateLocked(OwnClaim, "%s is handed out, whose claim ended at %v", w.name(d), shown(ended))
 		}
 		w.confirmLocked(d)
 		if want := d.base + d.failed + 1; mm[i].Attempt != want && !d.unsure {
@@ -106,6 +109,10 @@ func (c *call) checkLaneLocked(d *delivery) {
 		}
 		together := slices.ContainsFunc(c.deliveries, func(o *delivery) bool { return o.entry == e })
 		if e.index >= d.entry.index || e.done() || together || !c.inOrder(e, d) {
+			continue
+		}
+		if w.broker.lost(e) && (e.delivery == nil || e.delivery.claim.over) {
+			w.loseLocked(e)
 			continue
 		}
 		text := fmt.Sprintf("%s is handed out before %s, which came before it, is done with", w.name(d), e.message.ID)

@@ -174,11 +174,15 @@ func (w *world) judgeLocked() {
 				w.violateLocked(GoesOn, "%s has been processed and is still at the broker, %v later", e.message.ID, (w.now() - w.progress).Round(time.Minute))
 			}
 		case w.broker.lost(e):
-			w.violateLocked(NothingLost, "%s has no effect and is not dead, and the broker has done with it", e.message.ID)
+			w.loseLocked(e)
 		case !kept:
 			w.violateLocked(GoesOn, "%s has not been processed, %v after the last that was", e.message.ID, (w.now() - w.progress).Round(time.Minute))
 		}
 	}
+}
+
+func (w *world) loseLocked(e *entry) {
+	w.violateLocked(NothingLost, "%s has no effect and is not dead, and the broker has done with it", e.message.ID)
 }
 
 // lost reports whether nobody will get e again.
@@ -213,25 +217,19 @@ type failure struct {
 	state     string
 }
 
-// try plays a history and, if all is well, the same messages without faults, and compares. The second result counts steps with faults.
-func (c *Config) try(t *testing.T, mm []*async.Message, p *plan) (*failure, int) {
+// try plays a history and, if all is well, the same messages without faults, and compares. The second result is the steps with faults.
+func (c *Config) try(t *testing.T, mm []*async.Message, p *plan) (*failure, []step) {
 	t.Helper()
 	o := c.play(t, mm, p)
 	f := &failure{steps: o.steps, messages: o.messages, made: o.made}
 	if o.violation != nil {
 		f.violation = *o.violation
-		return f, len(o.steps)
+		return f, o.steps
 	}
-	if len(o.made) == 0 {
-		return nil, len(o.steps)
+	if len(o.made) == 0 || c.stateless || o.kept || c.compare(t, mm, p, &o, f) {
+		return nil, o.steps
 	}
-	if c.stateless || o.kept {
-		return nil, len(o.steps)
-	}
-	if !c.compare(t, mm, p, &o, f) {
-		return f, len(o.steps)
-	}
-	return nil, len(o.steps)
+	return f, o.steps
 }
 
 // compare compares the end of a history with that of a faultless run, and fills in the failure if it is another one. Messages that are dead because the

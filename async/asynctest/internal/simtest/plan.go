@@ -23,10 +23,10 @@ const (
 	restarting
 )
 
-// place names where something happens, whatever the order of things is: the event, the message (-1: none), and for which time.
+// place names where something happens, whatever the order of things is: the event, the message, and for which time.
 type place struct {
 	event   event
-	message int
+	message int // below 0: a process itself
 	n       int
 }
 

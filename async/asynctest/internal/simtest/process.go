@@ -37,6 +37,26 @@ func newProcess(w *world, app *App, number int) *process {
 	return &process{world: w, began: w.now(), app: app, number: number, sources: newSources(w.config.Partitions), died: make(chan struct{}), done: make(chan struct{})}
 }
 
+// itself stands for a receiver of the process, or for all of it, where a place has a message: so none of it depends on what else happens in an instant.
+func (p *process) itself(slot int) int { return -(p.number*MaxReceivers + slot + 1) }
+
+// jitter is the source of the engine's pauses. What it draws keeps messages apart that pause in one instant.
+func (p *process) jitter(key string, n time.Duration) time.Duration {
+	w := p.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := w.broker.index(key)
+	share := time.Duration(i + 1)
+	if i < 0 {
+		i = p.itself(0)
+	}
+	h := w.plan.hash(w.placeLocked(drawing, i), 4)
+	if n < 2*period {
+		return time.Duration(h % uint64(n))
+	}
+	return time.Duration(h%uint64(n/period-1))*period + share
+}
+
 // run is the life of the process.
 func (p *process) run() {
 	defer close(p.done)
@@ -49,7 +69,7 @@ func (p *process) run() {
 	if err == nil {
 		at := place{event: restarting, n: p.number}
 		grace := w.plan.pick(at, 0, 100*time.Millisecond, component.DefaultGrace)
-		ctx := context.WithValue(jitter.With(w.config.Context(), w.jitter), processKey{}, p)
+		ctx := context.WithValue(jitter.With(w.config.Context(), p.jitter), processKey{}, p)
 		ctx, cancel := context.WithCancel(component.WithGrace(ctx, grace, nil))
 		defer cancel()
 		w.mu.Lock()

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"testing"
@@ -21,19 +22,25 @@ type Report struct {
 	Property  Property      // that did not hold
 	Length    int           // steps of the shortest failing history
 	Made      int           // its faults
+	Digest    uint64        // of everything that happened: the same for the same seed
 }
 
 // Run plays histories, beginning with number first: at least histories, and until there are so many steps.
 func (c *Config) Run(t *testing.T, first, histories, steps int) Report {
 	t.Helper()
 	r := Report{Faults: make(map[Fault]int)}
+	digest := fnv.New64a()
 	for n := first; r.Histories < histories || r.Steps < steps; n++ {
 		seed := mix(c.Seed, uint64(n)+1)
 		mm := c.messages(seed)
 		plan := newPlan(seed, c.possible())
 		f, played := c.try(t, mm, plan)
 		r.Histories++
-		r.Steps += played
+		r.Steps += len(played)
+		for _, s := range played {
+			fmt.Fprintln(digest, int64(s.at), s.process, s.text)
+		}
+		r.Digest = digest.Sum64()
 		for _, i := range plan.made {
 			r.Faults[i.fault]++
 		}
@@ -88,12 +95,12 @@ func (c *Config) report(number int, all []*async.Message, f *failure, runs int) 
 		if s.fault {
 			mark = '*'
 		}
-		fmt.Fprintf(&b, "%c %12v  process %d %s\n", mark, s.at.Round(time.Microsecond), s.process, strings.TrimRight(s.text, " "))
+		fmt.Fprintf(&b, "%c %12v  process %d %s\n", mark, shown(s.at), s.process, strings.TrimRight(s.text, " "))
 	}
 	if f.state != "" {
 		fmt.Fprintf(&b, "\n  state:          %s\n  without faults: %s\n", f.state, f.faultless)
 	} else {
-		fmt.Fprintf(&b, "  %12v  %s\n", f.at.Round(time.Microsecond), f.text)
+		fmt.Fprintf(&b, "  %12v  %s\n", shown(f.at), f.text)
 	}
 	fmt.Fprintf(&b, "\nto repeat it: asynctest.Simulate(t, %d, …, asynctest.WithHistory(%d))", c.Seed, number)
 	return b.String()
@@ -105,6 +112,9 @@ func (c *Config) brokerName() string {
 	}
 	return fmt.Sprintf("a queue with order %s, visibility %v", c.Traits.Ordered, c.Traits.Visibility)
 }
+
+// shown is how times are printed: what is below a microsecond tells actors apart, and nothing to people.
+func shown(d time.Duration) time.Duration { return d.Truncate(time.Microsecond) }
 
 func count(n int, noun string) string {
 	if n == 1 {

@@ -16,10 +16,10 @@ func (c *consumer) Settle(ctx context.Context, ss []async.Settlement) error {
 	w.mu.Lock()
 	c.settles++
 	a := actorSettler + actor(c.settles%16)
-	pause := w.plan.pause(w.placeLocked(settling, -1))
+	pause := w.plan.pause(w.placeLocked(settling, c.process.itself(0)))
 	for i := range ss {
 		if d, ok := ss[i].Message.Raw.(*delivery); ok && d.claim.ended > 0 && w.now() > d.claim.ended && !c.process.dead {
-			w.violateLocked(OwnClaim, "%s of %s, whose claim ended at %v", ss[i].Verdict, w.name(d), d.claim.ended)
+			w.violateLocked(OwnClaim, "%s of %s, whose claim ended at %v", ss[i].Verdict, w.name(d), shown(d.claim.ended))
 		}
 	}
 	w.mu.Unlock()

@@ -190,19 +190,7 @@ func (w *world) restLocked() {
 	}
 }
 
-// jitter is the source of the engine's pauses. What it draws keeps messages apart that pause in one instant.
-func (w *world) jitter(key string, n time.Duration) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	i := w.broker.index(key)
-	h := w.plan.hash(w.placeLocked(drawing, i), 4)
-	if n < 2*period {
-		return time.Duration(h % uint64(n))
-	}
-	return time.Duration(h%uint64(n/period-1))*period + time.Duration(i+1)
-}
-
-// act makes the surroundings do something a little later: not in the turn of the actor at whose place it was drawn.
+// actLocked makes the surroundings do something a little later: not in the turn of the actor at whose place it was drawn.
 func (w *world) actLocked(p *process, at place, do func(a actor)) {
 	a := actorChaos + actor(w.chaos%32)
 	w.chaos++
