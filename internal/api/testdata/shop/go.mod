@@ -1,0 +1,3 @@
+module example.com/far/shop
+
+go 1.26.0
