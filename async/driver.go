@@ -75,8 +75,8 @@ func (v Verdict) String() string {
 
 // Settlement is a verdict on one message.
 type Settlement struct {
-	Message *Message
-	Verdict Verdict
+	Message *Message      // as Receive returned it
+	Verdict Verdict       // what becomes of it
 	Delay   time.Duration // of Retry; not above Traits.MaxDelay
 	Cause   error         // of Reject: why it is dead
 	// Written is set with Reject when the user wants to know of dead letters: the driver calls it after the dead letter is confirmed and before the
@@ -95,7 +95,7 @@ type Extender interface {
 
 // Lag is what waits in one source.
 type Lag struct {
-	Source   *Source
+	Source   *Source       // as in its messages
 	Messages int64         // not yet settled, those held by consumers included
 	Ready    int64         // of these at least so many would be received now: due, held by nobody, not behind what is held; 0: none, or not known
 	Oldest   time.Duration // age of the oldest; 0: not known
@@ -161,7 +161,7 @@ func (o Order) String() string {
 
 // Traits says what a broker can do. Each trait switches cases of the conformance suite on, so a driver cannot claim less in silence.
 type Traits struct {
-	Ordered          Order
+	Ordered          Order         // how far the order of a key reaches
 	Volatile         bool          // what is unsettled dies with the process: a stop drains it to empty
 	DeadLetters      bool          // Reject is carried out: there is a dead letter
 	Receivers        int           // goroutines that may call Receive at the same time; 0 means 1

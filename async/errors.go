@@ -84,9 +84,10 @@ func (e *BatchError) Unwrap() []error {
 	return errs
 }
 
-// DecodeError says that a message cannot be decoded: trying again is of no use.
+// DecodeError says that a message cannot be decoded, because of Err: trying again is of no use.
 type DecodeError struct{ Err error }
 
+// Error says "decode" and the cause.
 func (e *DecodeError) Error() string { return "decode: " + e.Err.Error() }
 
 // Unwrap returns the cause.

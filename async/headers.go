@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Header is one name and value that travels with a message.
+// Header is one Key and its Value, which travel with a message.
 type Header struct{ Key, Value string }
 
 // Headers are the headers of a message, in the order in which they were set. Keys are compared without regard to case, since brokers and HTTP gateways

@@ -60,8 +60,8 @@ func (s *Source) String() string {
 // Lane is what messages must stay in order with: those of one lane are processed one after another, those of different lanes concurrently. It is
 // comparable and costs nothing; two keys that collide only share a lane. The zero Lane is no lane: such a message waits for none and holds up none.
 type Lane struct {
-	Source *Source
-	Hash   uint64
+	Source *Source // where the messages come from
+	Hash   uint64  // of their key; see [LaneOf]
 }
 
 // laneSeed is drawn once for a process: lanes never leave it, and no publisher can choose keys that collide.

@@ -5,6 +5,8 @@ import "log/slog"
 // Logger is a leveled logger. The arguments are handled as by fmt.Sprint, or by fmt.Sprintf where the name ends with f. All methods may be called
 // concurrently.
 //
+// Error and Errorf, Warn and Warnf, Info and Infof, Debug and Debugf write a line of that level, if the level is enabled.
+//
 // Fatal and Fatalf end the process with status 1, Panic and Panicf panic with the message. Users of this package may rely on that even if an implementation
 // forgets it.
 //

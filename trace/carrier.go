@@ -12,8 +12,8 @@ import (
 // a carrier needs no import of OpenTelemetry. [HeaderCarrier] is the one of HTTP. Keys are compared as the transport compares them.
 type Carrier interface {
 	Get(key string) string // "" if it is not there
-	Set(key, value string)
-	Keys() []string
+	Set(key, value string) // replaces what is there
+	Keys() []string        // in any order
 }
 
 // HeaderCarrier is an http.Header as a [Carrier]. It looks the headers of the propagators up without an allocation, where http.Header makes one for each name

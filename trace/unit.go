@@ -12,6 +12,7 @@ import (
 
 // Unit is one unit of work that is about to begin.
 type Unit struct {
+	// Op is the kind of work, made once.
 	Op *Op
 	// In is what the work came with, for a server or consumer: the trace context, the baggage and the correlation ID are taken from it. A correlation ID that is
 	// absent or not valid is replaced by a new one.

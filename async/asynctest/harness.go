@@ -29,8 +29,8 @@ type DeadLetterReader interface {
 
 // Outage takes the broker away and brings it back. What is in it stays.
 type Outage interface {
-	Down()
-	Up()
+	Down() // returns when nothing can be received or sent any more
+	Up()   // returns when it can be again
 }
 
 // Absence is a broker that cannot be reached and never could.
@@ -47,8 +47,8 @@ type SettlementFailer interface {
 
 // DeadLetterBreaker takes the target of dead letters away.
 type DeadLetterBreaker interface {
-	BreakDeadLetters()
-	MendDeadLetters()
+	BreakDeadLetters() // from now on no dead letter is written
+	MendDeadLetters()  // and from now on they are again
 }
 
 // Revoker takes the claims of all consumers away in good order, as a rebalance does.

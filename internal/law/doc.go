@@ -8,6 +8,7 @@
 //   - order_test.go: the order of our own packages, and the one door of each foreign library.
 //   - place_test.go: calls that belong to one place, as the environment, exits, signals, recovery and inbound work.
 //   - house_test.go: what every package has (a sentence, an example, a leak check), names, aliases, and the modules side by side.
+//   - said_test.go: every exported symbol is documented, and every package has an example that is run.
 //
 // The tests look at the packages that exist; a line about one that does not is a plan.
 package law

@@ -9,28 +9,28 @@ import (
 
 // Span is a span that ended, in plain values that go-cmp and a %+v show well.
 type Span struct {
-	Name         string
-	Kind         string // internal, server, client, producer or consumer
-	TraceID      string // 32 hexadecimal digits
-	SpanID       string // 16 hexadecimal digits
-	ParentID     string // that of the parent; "" if there is none
-	ParentRemote bool   // the parent came in a carrier
-	Attributes   map[string]any
-	Events       []Event
-	Links        []Link
-	Status       string // unset, error or ok
-	Description  string // of the status
-	Start, End   time.Time
+	Name         string         // as it was at the end of the span
+	Kind         string         // internal, server, client, producer or consumer
+	TraceID      string         // 32 hexadecimal digits
+	SpanID       string         // 16 hexadecimal digits
+	ParentID     string         // that of the parent; "" if there is none
+	ParentRemote bool           // the parent came in a carrier
+	Attributes   map[string]any // by key
+	Events       []Event        // in the order in which they happened
+	Links        []Link         // in the order in which they were added
+	Status       string         // unset, error or ok
+	Description  string         // of the status
+	Start, End   time.Time      // what the span was told, not when it was recorded
 }
 
-// Event is something that happened within a span.
+// Event is something that happened within a span: its Name, its Attributes by key, and its Time.
 type Event struct {
 	Name       string
 	Attributes map[string]any
 	Time       time.Time
 }
 
-// Link is another span that a span has to do with.
+// Link is another span that a span has to do with: its TraceID and SpanID, in hexadecimal digits, and the Attributes of the link by key.
 type Link struct {
 	TraceID    string
 	SpanID     string
