@@ -1,0 +1,18 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/beatlabs/patron/examples/guides/session"
+)
+
+func TestMain(m *testing.M) { session.Main(m, main) }
+
+func TestTheGuideShowsWhatHappens(t *testing.T) {
+	t.Parallel()
+	s := session.Start(t)
+	s.Type("order.txt")
+	s.Await("order processed")
+	s.Type("faults.txt")
+	s.Interrupt("run.txt", "go run .")
+}
