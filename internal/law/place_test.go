@@ -2,6 +2,7 @@ package law_test
 
 import (
 	"go/ast"
+	"go/token"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,10 +61,16 @@ func TestWhatBelongsToOnePlaceStaysThere(t *testing.T) {
 // inbound are the packages in which work comes in: the only ones that give trace.Begin a carrier to read.
 var inbound = []string{"component/http", "component/grpc", "component/worker", "async"}
 
-func TestInboundWorkBeginsInOnePlaceOfEachTransport(t *testing.T) {
-	t.Parallel()
-	h := house(t)
-	found := make(map[string][]string)
+// beginning is a place where inbound work begins.
+type beginning struct {
+	src      *source
+	function string
+	at       token.Position
+}
+
+// beginnings finds the units of work that come in: the literals of trace.Unit that have a carrier to read.
+func beginnings(h *tree) []beginning {
+	var found []beginning
 	for _, src := range h.sources {
 		if src.test() || !users(src.dir) {
 			continue
@@ -76,18 +83,42 @@ func TestInboundWorkBeginsInOnePlaceOfEachTransport(t *testing.T) {
 			}
 			unit = name + ".Unit"
 		}
-		ast.Inspect(src.ast, func(n ast.Node) bool {
-			lit, ok := n.(*ast.CompositeLit)
-			if !ok || lit.Type == nil || exprString(lit.Type) != unit {
-				return true
+		for _, decl := range src.ast.Decls {
+			function := "a variable"
+			if fn, ok := decl.(*ast.FuncDecl); ok {
+				function = nameOf(fn)
 			}
-			for _, elt := range lit.Elts {
-				if kv, ok := elt.(*ast.KeyValueExpr); ok && isIdent(kv.Key, "In") {
-					found[src.dir] = append(found[src.dir], h.fset.Position(lit.Pos()).String())
+			ast.Inspect(decl, func(n ast.Node) bool {
+				lit, ok := n.(*ast.CompositeLit)
+				if !ok || lit.Type == nil || exprString(lit.Type) != unit {
+					return true
 				}
-			}
-			return true
-		})
+				for _, elt := range lit.Elts {
+					if kv, ok := elt.(*ast.KeyValueExpr); ok && isIdent(kv.Key, "In") {
+						found = append(found, beginning{src, function, h.fset.Position(lit.Pos())})
+					}
+				}
+				return true
+			})
+		}
+	}
+	return found
+}
+
+// nameOf names a function, with the type that a method has.
+func nameOf(fn *ast.FuncDecl) string {
+	if fn.Recv == nil {
+		return fn.Name.Name
+	}
+	return "(" + receiver(fn) + ")." + fn.Name.Name
+}
+
+func TestInboundWorkBeginsInOnePlaceOfEachTransport(t *testing.T) {
+	t.Parallel()
+	h := house(t)
+	found := make(map[string][]string)
+	for _, b := range beginnings(h) {
+		found[b.src.dir] = append(found[b.src.dir], b.at.String())
 	}
 	for dir, positions := range found {
 		if !slices.Contains(inbound, dir) {
