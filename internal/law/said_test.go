@@ -12,8 +12,8 @@ import (
 	"unicode"
 )
 
-// What is exported has a comment: functions, types, methods (those of interfaces too), constants, variables and fields. A group of constants or variables may be
-// described as one; a field or method may be described by the comment of its type or of its neighbour, if that names it.
+// What is exported has a comment: functions, types, methods (those of interfaces too), constants, variables and fields. A group of constants or variables
+// may be described as one; a field or method may be described by the comment of its type or of its neighbour, if that names it.
 func TestWhatIsExportedIsDocumented(t *testing.T) {
 	t.Parallel()
 	h := house(t)
@@ -70,10 +70,11 @@ func unsaid(fset *token.FileSet, file *ast.File) []string {
 						text = decl.Doc
 					}
 					named(spec, spec.Name.Name, text)
-					all := text.Text()
+					told := []string{text.Text()}
 					for _, member := range members(spec.Type) {
-						all += " " + member.Doc.Text()
+						told = append(told, member.Doc.Text())
 					}
+					all := strings.Join(told, "\n")
 					for _, member := range members(spec.Type) {
 						if member.Doc.Text()+member.Comment.Text() != "" {
 							continue

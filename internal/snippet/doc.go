@@ -14,6 +14,7 @@
 //	// end snippet
 //
 // Without a name the block is the whole file: that is how output is shown, which a test of the program compares with what it really prints. A block of Go must
-// have such a line above it; others may. With path#Example_name() the block is what that Example prints, by its comment. The test of this package fails when a guide and its sources differ, and go generate ./internal/snippet writes the
-// blocks anew.
+// have such a line above it; others may. With path#Example_name() the block is what that Example prints, by its comment.
+//
+// The test of this package fails when a guide and its sources differ, and go generate ./internal/snippet writes the blocks anew.
 package snippet

@@ -99,7 +99,8 @@ func TestBlocksAreRewrittenFromTheirSources(t *testing.T) {
 	const (
 		guide = "# A\n\n<!-- snippet: x/p.go#inner -->\n```go\nif true {\n    G( )\n}\n```\n\n<!-- snippet: x/p.go#all -->\n```go\nold\n```\n\n" +
 			"````md\n```go\nno block of ours\n```\n````\n\n<!-- snippet: x/out.txt -->\n```console\nold\n```\n\n```sh\nmake\n```\n"
-		want = "# A\n\n<!-- snippet: x/p.go#inner -->\n```go\nif true {\n    G( )\n}\n```\n\n<!-- snippet: x/p.go#all -->\n```go\n// F calls.\nfunc F() {\n\tif true {\n\t\tG()\n\t}\n}\n```\n\n" +
+		want = "# A\n\n<!-- snippet: x/p.go#inner -->\n```go\nif true {\n    G( )\n}\n```\n\n" +
+			"<!-- snippet: x/p.go#all -->\n```go\n// F calls.\nfunc F() {\n\tif true {\n\t\tG()\n\t}\n}\n```\n\n" +
 			"````md\n```go\nno block of ours\n```\n````\n\n<!-- snippet: x/out.txt -->\n```console\n  $ make\nok\n```\n\n```sh\nmake\n```\n"
 	)
 	dir := tree(t, map[string]string{"docs/guides/a.md": guide, "x/p.go": code, "x/out.txt": "  $ make\nok\n\n", "README.md": want})
@@ -111,8 +112,9 @@ func TestBlocksAreRewrittenFromTheirSources(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the guide (-want +got):\n%s", diff)
 	}
-	if want := []string{"docs/guides/a.md:11: the block is not what x/p.go#all has now", "docs/guides/a.md:22: the block is not what x/out.txt has now"}; !cmp.Equal(want, faults) {
-		t.Errorf("faults: got %q, want %q", faults, want)
+	wrong := []string{"docs/guides/a.md:11: the block is not what x/p.go#all has now", "docs/guides/a.md:22: the block is not what x/out.txt has now"}
+	if !cmp.Equal(wrong, faults) {
+		t.Errorf("faults: got %q, want %q", faults, wrong)
 	}
 	again, faults, err := Rewrite(dir, "README.md")
 	if err != nil || len(faults) > 0 || again != want {

@@ -1,6 +1,7 @@
 package snippet
 
 import (
+	"errors"
 	"fmt"
 	"go/doc"
 	"go/format"
@@ -23,7 +24,7 @@ func source(root, ref string) (string, error) {
 	if !filepath.IsLocal(path) {
 		return "", fmt.Errorf("snippet %s: want a path from the root of the repository", ref)
 	}
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path))) //nolint:gosec // the path is local
 	if err != nil {
 		return "", fmt.Errorf("snippet %s: %w", ref, err)
 	}
@@ -72,7 +73,7 @@ func extract(text, name string) (string, error) {
 			this := strings.TrimPrefix(trimmed, begin)
 			if this == name {
 				if found {
-					return "", fmt.Errorf("there are two of that name")
+					return "", errors.New("there are two of that name")
 				}
 				found, depth = true, len(open)
 			}
@@ -94,7 +95,7 @@ func extract(text, name string) (string, error) {
 	case !found:
 		return "", fmt.Errorf("the file has no %q", begin+name)
 	case strings.TrimSpace(strings.Join(lines, "")) == "":
-		return "", fmt.Errorf("nothing is in it")
+		return "", errors.New("nothing is in it")
 	}
 	return strings.Join(lines, ""), nil
 }

@@ -16,10 +16,11 @@ import (
 // by assertion.
 type source struct{ broker *memory.Broker }
 
-func newSource(t testing.TB) asynctest.Harness {
+func newSource(tb testing.TB) asynctest.Harness {
+	tb.Helper()
 	b, err := memory.New()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return source{broker: b}
 }

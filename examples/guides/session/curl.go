@@ -17,7 +17,7 @@ import (
 // curl and grep what the guides need, so that neither must be there.
 func (s *Session) Type(file string) {
 	s.t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", file))
+	text, err := os.ReadFile(filepath.Join("testdata", file)) //nolint:gosec // a test names its own files
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ var listening = regexp.MustCompile(`"http":"\[::\]:(\d+)","management":"([^"]+)"
 func Start(t *testing.T, environment ...string) *Session {
 	t.Helper()
 	s := &Session{t: t, stderr: make(chan string, 1000)}
-	s.cmd = exec.CommandContext(t.Context(), os.Args[0])
+	s.cmd = exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test binary itself
 	s.cmd.Env = append(append(s.cmd.Environ(), variable+"=1", "PATRON_HTTP_DEFAULT_PORT=0"), environment...)
 	s.cmd.Stdout = &s.stdout
 	pipe, err := s.cmd.StderrPipe()
@@ -127,7 +127,7 @@ func (s *Session) Compare(file, shown string) {
 			s.t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path)
+	want, err := os.ReadFile(path) //nolint:gosec // a test names its own files
 	if err != nil {
 		s.t.Fatal(err)
 	}
