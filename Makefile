@@ -68,7 +68,7 @@ fmt: $(GOLANGCI_LINT) ## Format every module: gofmt, gofumpt, goimports
 	@for m in $(MODULES); do (cd $$m && $(GOLANGCI_LINT) fmt --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: generate
-generate: ## Make the generated files anew: docs/configuration.md
+generate: ## Make the generated files anew: api.txt, the blocks of the guides, documents made from code
 	@for m in $(MODULES); do (cd $$m && go generate ./...); done
 
 # The version is part of the name, so that a new pin builds a new tool.

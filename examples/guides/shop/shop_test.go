@@ -8,14 +8,12 @@ import (
 
 	"github.com/beatlabs/patron"
 	phttp "github.com/beatlabs/patron/component/http"
-	"go.uber.org/goleak"
 )
 
 // snippet: test
 
 func TestOrdersAreTaken(t *testing.T) {
 	t.Parallel()
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	service, err := newShop(
 		patron.WithHTTP(phttp.WithAddress("127.0.0.1:0")), // a free port
 		patron.WithManagementAddr("off"),
