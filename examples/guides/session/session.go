@@ -44,7 +44,7 @@ type Session struct {
 // timeout is how long a line may take to come, on a machine that does much else.
 const timeout = 30 * time.Second
 
-var listening = regexp.MustCompile(`"http":"\[::\]:(\d+)","management":"([^"]+)"`)
+var listening = regexp.MustCompile(`"http":"[^"]+:(\d+)","management":"([^"]+)"`)
 
 // Start starts the program with these variables besides, on free ports, and returns when it serves.
 func Start(t *testing.T, environment ...string) *Session {
