@@ -107,6 +107,7 @@ func TestWhatWaitsOnPurposeIsNoStall(t *testing.T) {
 	t.Parallel()
 	good := func(context.Context, *async.Message) error { return nil }
 	bad := func(context.Context, *async.Message) error { return errBroken }
+	hang := func(ctx context.Context, _ *async.Message) error { <-ctx.Done(); return ctx.Err() }
 	for name, tc := range map[string]struct {
 		proc async.ProcessorFunc
 		oo   []async.OptionFunc
@@ -120,7 +121,7 @@ func TestWhatWaitsOnPurposeIsNoStall(t *testing.T) {
 			async.WithTries(1), async.WithDelays(time.Hour), async.Unordered(),
 		}},
 		"nothing there":      {proc: good},
-		"without a watchdog": {proc: func(ctx context.Context, _ *async.Message) error { <-ctx.Done(); return ctx.Err() }, oo: []async.OptionFunc{async.WithoutWatchdog()}},
+		"without a watchdog": {proc: hang, oo: []async.OptionFunc{async.WithoutWatchdog()}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
