@@ -3,6 +3,7 @@ package async
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	plog "github.com/beatlabs/patron/log"
@@ -105,7 +106,7 @@ func (s *session) gauge(ctx context.Context, lagger Lagger) {
 	}
 	lags, err := lagger.Lag(ctx)
 	s.mu.Lock()
-	s.flow.backlog, s.flow.counted = lags, time.Now() // nothing is known after an error
+	s.flow.backlog, s.flow.counted = slices.Clone(lags), time.Now() // nothing is known after an error
 	s.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
