@@ -619,10 +619,14 @@ func TestASourceThatIsPausedStaysSoWhenItsMessagesAreDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		leave := make(chan struct{})
 		b := logtest.New("orders", 1, 0)
-		c := onLog(t, b, func(context.Context, *async.Message) error { <-leave; return nil }, async.WithConcurrency(2), async.WithMaxHeld(4))
+		c := onLog(t, b, func(context.Context, *async.Message) error { <-leave; return nil }, async.WithConcurrency(6), async.WithMaxHeld(8))
 		s := watched(t, c)
-		sendLog(t, b, 0, 10)
-		synctest.Wait() // 4 are held, which is half and more, so the engine has paused the source
+		for range 20 {
+			if err := b.Send(&async.Message{}); err != nil { // without a key: all may run at a time
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second) // 8 are held, which is half and more, so the engine has paused the source
 		if err := c.PauseSource("orders"); err != nil {
 			t.Fatal(err)
 		}
