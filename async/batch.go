@@ -92,8 +92,8 @@ func (s *session) endBatchLocked(b *batch) {
 	s.idle = append(s.idle, b)
 }
 
-// processBatch makes one attempt at each message of a batch: one observation, with a link to the trace of each message. The handler gets a slice of its own, one
-// allocation for all its messages: it may keep, sort or filter it, and the engine still knows what was where.
+// processBatch makes one attempt at each message of a batch: one observation, with a link to the trace of each message. The handler gets a slice of its own,
+// which is one allocation for all: it may keep, sort or filter it, and the engine still knows what was where.
 func (s *session) processBatch(b *batch) {
 	var span trace.Span
 	ctx := span.Begin(s.work, trace.Unit{Op: s.observe(b.messages[0].Source).op})

@@ -16,6 +16,7 @@ import (
 	"github.com/beatlabs/patron/reliability"
 	"github.com/beatlabs/patron/trace"
 	"github.com/beatlabs/patron/trace/provider"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -201,8 +202,8 @@ func benchMessages(n int) []*async.Message {
 // idKey is for the hand-written loop, as the standard library would have it.
 type idKey struct{}
 
-// newLoop is what somebody would write by hand: it receives from a channel, recovers, and observes with OpenTelemetry's SDK and bound metrics. Of what the
-// semantic conventions ask for, its spans have the kind alone.
+// newLoop is what somebody would write by hand: it receives from a channel, recovers, and observes with OpenTelemetry's SDK and bound metrics. A span that is
+// recorded has what the semantic conventions ask for; there is no exemplar of it.
 func newLoop(tb testing.TB, sampled bool, handle async.ProcessorFunc) side {
 	tb.Helper()
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithSampler(benchSampler(sampled))).Tracer("bench")
@@ -231,6 +232,10 @@ func newLoop(tb testing.TB, sampled bool, handle async.ProcessorFunc) side {
 				began := time.Now()
 				ctx := context.WithValue(ctx, idKey{}, m.Headers.Get(correlation.HeaderID))
 				ctx, span := tracer.Start(ctx, "process", oteltrace.WithSpanKind(oteltrace.SpanKindConsumer))
+				if span.IsRecording() {
+					span.SetAttributes(trace.MessagingSystem("channel"), trace.MessagingDestination("q"), trace.MessagingGroup(""),
+						trace.MessagingOperation("process"), trace.MessageID(m.ID), attribute.Int("messaging.message.body.size", len(m.Data)))
+				}
 				flying.Inc()
 				if err := recovering(ctx, m); err != nil {
 					tb.Fatal(err)

@@ -1,13 +1,16 @@
 package memory
 
-// The lists that an item can be in. It is in each at most once.
+// The places that an item has in lists. Two lists share a place if no item is ever in both.
 const (
-	inAll   = iota // every message of a queue, in order of arrival
-	inLine         // those of a lane that wait
-	inRun          // those of a lane that are in flight
-	inHeld         // those in flight with one consumer, the one whose lease ends first in front
-	inFresh        // those that never waited for anything, in order of arrival
-	lists
+	inAll  = iota // every message of a queue, in order of arrival
+	inLine        // those of a lane that wait
+	inHeld        // those in flight with one consumer, the one whose lease ends first in front
+	places        // how many there are
+)
+
+const (
+	inRun   = inLine // those of a lane that are in flight
+	inFresh = inHeld // those that never waited for anything, in order of arrival
 )
 
 // link is the place of an item in a list.

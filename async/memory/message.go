@@ -20,13 +20,13 @@ type item struct {
 	seq        uint64        // order of arrival; kept when it goes back
 	lane       *lane         // nil: no key
 	owner      *consumer     // who holds it; nil: nobody
-	due        time.Time     // not given out before; zero: at once
-	until      time.Time     // end of its lease; zero: it has none
-	attempt    int           // starts of the handler before this delivery
+	links      [places]link
+	due        time.Time // not given out before; zero: at once
+	until      time.Time // end of its lease; zero: it has none
+	attempt    int       // starts of the handler before this delivery
 	deliveries int
 	letter     int // its place among the dead letters, from 1; 0: it is in none
 
-	links [lists]link
 	heap  *heap // that it is in
 	index int   // there
 }
