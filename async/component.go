@@ -83,12 +83,13 @@ func New(name string, cf ConsumerFactory, proc ProcessorFunc, oo ...OptionFunc) 
 	for _, v := range slices.Backward(c.config.middlewares) {
 		c.handler = v(c.handler)
 	}
+	c.handler = unlessExpired(c.handler)
 	return c, nil
 }
 
 // NewBatch returns a component that processes messages in batches; see [WithBatchSize] and [WithBatchWait]. In all else it is [New].
 func NewBatch(name string, cf ConsumerFactory, proc BatchFunc, oo ...OptionFunc) (*Component, error) {
-	c := &Component{name: name, factory: cf, config: defaultConfig(), batch: proc}
+	c := &Component{name: name, factory: cf, config: defaultConfig(), batch: unlessAnyExpired(proc)}
 	c.config.batch = true
 	var errs []error
 	if proc == nil {

@@ -31,7 +31,7 @@ type Consumer interface {
 	//
 	// When ctx ends, Receive returns within Traits.StopWait, and may still return messages: the engine releases them. A Volatile consumer is called
 	// again with the ended context until it returns io.EOF, which says that nothing is queued or in flight, and that nothing will be: "found empty" and
-	// "closed" are one step. A client that reconnects by itself does so silently, shows it through component.Checker, and returns an error only when it
+	// "closed" are one step. What is not yet due (Message.Due) is left: it is not given before its time, and Lag.NotDue makes the engine report it. A client that reconnects by itself does so silently, shows it through component.Checker, and returns an error only when it
 	// is dead.
 	Receive(ctx context.Context, limit int) ([]*Message, error)
 
@@ -96,8 +96,9 @@ type Extender interface {
 // Lag is what waits in one source.
 type Lag struct {
 	Source   *Source       // as in its messages
-	Messages int64         // not yet settled, those held by consumers included
-	Ready    int64         // of these at least so many would be received now: due, held by nobody, not behind what is held; 0: none, or not known
+	Messages int64         // not yet settled, those held by consumers included, those not yet due excluded
+	Ready    int64         // of these at least so many would be received now: held by nobody, not behind what is held; 0: none, or not known
+	NotDue   int64         // beside them: sent to be given later, see Message.Due
 	Oldest   time.Duration // age of the oldest; 0: not known
 }
 
@@ -171,6 +172,8 @@ type Traits struct {
 	Visibility       time.Duration // a message comes back unless settled or extended within this time; 0: never
 	Redelivers       bool          // Retry and Release bring the message back while the consumer lives
 	CountsDeliveries bool          // Message.Deliveries is set
+	MaxPublishDelay  time.Duration // longest time from a Send to Message.Due, see [Scheduler]; 0: the broker cannot hold messages back
+	Broadcasts       bool          // there is a factory each of whose consumers gets every message, see [ConsumerFactory]
 }
 
 // Producer sends messages. It may be used concurrently.

@@ -2,7 +2,6 @@ package async
 
 import (
 	"context"
-	"errors"
 
 	"github.com/beatlabs/patron/encoding"
 	"github.com/beatlabs/patron/encoding/json"
@@ -39,27 +38,4 @@ func Decode[T any](codecs *encoding.Codecs, msg *Message) (T, error) {
 		return v, &DecodeError{Err: err}
 	}
 	return v, nil
-}
-
-// Publish encodes v as JSON and sends it with key. It returns when the broker has confirmed it, and the errors of [Producer.Send]; a single message is
-// named by the error itself, not by a *BatchError. An empty key gives a message without order.
-func Publish[T any](ctx context.Context, p Producer, key string, v T) error {
-	return PublishWith(ctx, p, json.Codec(), key, v)
-}
-
-// PublishWith is [Publish] with a codec of the caller's choice.
-func PublishWith[T any](ctx context.Context, p Producer, codec encoding.Codec, key string, v T) error {
-	data, err := codec.Encode(v)
-	if err != nil {
-		return err
-	}
-	m := &Message{Data: data, Headers: Headers{{Key: HeaderContentType, Value: codec.ContentType()}}}
-	if key != "" {
-		m.Key = []byte(key)
-	}
-	err = p.Send(ctx, m)
-	if batch, ok := errors.AsType[*BatchError](err); ok && batch.Errors[0] != nil {
-		return batch.Errors[0]
-	}
-	return err
 }

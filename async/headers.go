@@ -56,9 +56,13 @@ func (h Headers) Keys() []string {
 const (
 	HeaderContentType = "Content-Type" // media type of Data; absent: JSON
 	HeaderID          = "Patron-Message-Id"
-	HeaderTime        = "Patron-Message-Time" // RFC 3339 with nanoseconds
-	HeaderDeadCause   = "Patron-Dead-Cause"   // why a message is in the dead letter
+	HeaderTime        = "Patron-Message-Time"    // RFC 3339 with nanoseconds
+	HeaderType        = "Patron-Message-Type"    // what the message says, see [TypeOf]
+	HeaderDue         = "Patron-Message-Due"     // Message.Due where the broker has no field for it; RFC 3339 with nanoseconds
+	HeaderExpires     = "Patron-Message-Expires" // Message.Expires likewise
+	HeaderDeadCause   = "Patron-Dead-Cause"      // why a message is in the dead letter
 	HeaderDeadAttempt = "Patron-Dead-Attempts"
-	HeaderDeadOrigin  = "Patron-Dead-Origin" // the source it came from
-	HeaderDeadTime    = "Patron-Dead-Time"   // RFC 3339 with nanoseconds
+	HeaderDeadOrigin  = "Patron-Dead-Origin"  // the source it came from
+	HeaderDeadTime    = "Patron-Dead-Time"    // RFC 3339 with nanoseconds
+	HeaderDeadHistory = "Patron-Dead-History" // how often a message was dead before it was replayed, see [History]
 )

@@ -18,6 +18,8 @@ type Message struct {
 	Data       []byte    // the body
 	Headers    Headers   // what travels with it
 	Time       time.Time // when it was published; zero: not known
+	Due        time.Time // not given to a consumer before; zero: at once. See [Scheduler] for who can, and for its place among others
+	Expires    time.Time // a handler that was not started by then is not started any more, see [ErrExpired]; zero: never
 	Attempt    int       // starts of the handler, 1 is the first; a driver sets the starts that were before this delivery
 	Deliveries int       // how often the broker has delivered it, 1 is the first; 0: the broker does not count
 	Raw        any       // the message of the client library
@@ -29,7 +31,7 @@ type Message struct {
 func (m *Message) Clone() *Message {
 	return &Message{
 		ID: m.ID, Key: slices.Clone(m.Key), Source: m.Source, Data: slices.Clone(m.Data), Headers: slices.Clone(m.Headers),
-		Time: m.Time, Attempt: m.Attempt, Deliveries: m.Deliveries, Raw: m.Raw,
+		Time: m.Time, Due: m.Due, Expires: m.Expires, Attempt: m.Attempt, Deliveries: m.Deliveries, Raw: m.Raw,
 	}
 }
 

@@ -15,6 +15,7 @@ type observation struct {
 	failed    *metric.Counter
 	retried   *metric.Counter
 	dead      *metric.Counter
+	expired   *metric.Counter
 	discarded *metric.Counter
 	released  *metric.Counter
 	lost      *metric.Counter
@@ -80,7 +81,7 @@ func newObservation(t *trace.Telemetry, source *Source) *observation {
 	values := []string{source.System, source.Name, source.Group}
 	outcomes := t.Metrics().Counter(metric.Opts{
 		Name: metricOutcomes, Labels: append(labels[:3:3], "patron_outcome"),
-		Help: "What became of messages: processed, failed (an attempt), retried, dead, discarded, released, lost.",
+		Help: "What became of messages: processed, failed (an attempt), retried, dead, expired (and then dead), discarded, released, lost.",
 	})
 	outcome := func(name string) *metric.Counter { return outcomes.With(append(values[:3:3], name)...) }
 	return &observation{
@@ -92,6 +93,7 @@ func newObservation(t *trace.Telemetry, source *Source) *observation {
 		failed:    outcome("failed"),
 		retried:   outcome("retried"),
 		dead:      outcome("dead"),
+		expired:   outcome("expired"),
 		discarded: outcome("discarded"),
 		released:  outcome("released"),
 		lost:      outcome("lost"),

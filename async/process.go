@@ -94,7 +94,7 @@ func (s *session) judge(ctx context.Context, span *trace.Span, m *Message, err e
 		return result{verdict: Release, cause: err, label: "released"}
 	}
 	o := s.observe(m.Source)
-	o.failed.Inc()
+	o.countFailed(m, err)
 	next, wait := s.c.config.policy.after(s.work, m.ID, m.Attempt, reliability.Classify(err) == reliability.ClassPermanent)
 	switch {
 	case next == again:

@@ -2,6 +2,7 @@ package async
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/beatlabs/patron/correlation"
@@ -9,22 +10,26 @@ import (
 )
 
 // Observed wraps the producer of a driver: each Send is one span that its messages carry on, with the correlation ID, and is counted; messages that
-// lack an ID or a time get one. A driver returns its producers through it and does none of this itself. System and destination are those of the
-// sources.
+// lack an ID or a time get one, and those that the broker cannot hold back for as long as they ask are refused, see [Scheduler]. A driver returns its producers
+// through it and does none of this itself. System and destination are those of the sources.
 func Observed(system, destination string, p Producer) Producer {
 	return &observedProducer{
-		producer: p,
+		producer: p, destination: destination,
 		op: trace.NewOp(trace.Producer, "send "+destination, trace.MessagingSystem(system), trace.MessagingDestination(destination),
 			trace.MessagingOperation("send")),
 	}
 }
 
 type observedProducer struct {
-	producer Producer
-	op       *trace.Op
+	producer    Producer
+	destination string
+	op          *trace.Op
 }
 
-var _ Producer = (*observedProducer)(nil)
+var (
+	_ Producer  = (*observedProducer)(nil)
+	_ Scheduler = (*observedProducer)(nil)
+)
 
 func (p *observedProducer) Send(ctx context.Context, mm ...*Message) error {
 	if len(mm) == 0 {
@@ -54,9 +59,19 @@ func (p *observedProducer) Send(ctx context.Context, mm ...*Message) error {
 			span.SetAttributes(trace.BatchSize(len(mm)))
 		}
 	}
-	err := p.producer.Send(ctx, mm...)
+	err := p.send(ctx, mm)
 	span.End(err)
 	return err
 }
+
+func (p *observedProducer) send(ctx context.Context, mm []*Message) error {
+	if err := checkTimes(mm, p.MaxPublishDelay()); err != nil {
+		return fmt.Errorf("async: send to %s: %w", p.destination, err)
+	}
+	return p.producer.Send(ctx, mm...)
+}
+
+// MaxPublishDelay implements [Scheduler]; 0: the broker cannot hold messages back.
+func (p *observedProducer) MaxPublishDelay() time.Duration { return maxPublishDelay(p.producer) }
 
 func (p *observedProducer) Close(ctx context.Context) error { return p.producer.Close(ctx) }

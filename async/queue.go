@@ -114,6 +114,7 @@ func (q *queue) grow() {
 type lane struct {
 	active int
 	line   queue
-	batch  uint64 // the batch that started it; messages of it may join
-	closed bool   // by StopLaneOnDead
+	batch  uint64   // the batch that started it; messages of it may join
+	closed bool     // by StopLaneOnDead
+	dead   []string // the IDs of what closed it
 }

@@ -89,22 +89,3 @@ func (s *session) endSeeks() {
 	case <-s.settle.Done():
 	}
 }
-
-// openLanesOf opens the closed lanes of the sources that are meant, and returns how many there were.
-func (s *session) openLanesOf(meant func(*Source) bool) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for key, l := range s.lanes {
-		if !l.closed || !meant(key.Source) {
-			continue
-		}
-		n++
-		l.closed = false
-		if l.active == 0 {
-			s.advanceLocked(key, l)
-		}
-	}
-	s.startWorkersLocked()
-	return n
-}

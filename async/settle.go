@@ -132,7 +132,7 @@ func (s *session) countLocked(settlement *Settlement, run *tally) {
 	case Reject:
 		o.dead.Inc()
 		if l := m.task.lane; l != nil && s.c.config.stopLane {
-			l.closed = true
+			l.closeLocked(m)
 		}
 	case Release:
 		o.released.Inc()

@@ -78,7 +78,7 @@ func (s *session) countLeft() int64 {
 	if lagger, ok := s.consumer.(Lagger); ok {
 		if lags, err := lagger.Lag(s.settle); err == nil {
 			for _, l := range lags {
-				n += l.Messages
+				n += l.Messages + l.NotDue
 			}
 			return n
 		}

@@ -33,6 +33,7 @@ func (s *session) watch(ctx context.Context) {
 			if now.Sub(watched) >= watchEvery {
 				watched = now
 				s.gauge(ctx, lagger)
+				s.reopenLanes(ctx)
 			}
 		}
 	}

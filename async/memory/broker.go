@@ -20,6 +20,8 @@ type Broker struct {
 
 	mu     sync.Mutex // guards everything below
 	queues map[string]*queue
+	topics map[string]*topic
+	dead   map[string]*deadLetters
 	down   bool
 }
 
@@ -29,7 +31,7 @@ func New(oo ...OptionFunc) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memory: %w", err)
 	}
-	return &Broker{config: c, queues: make(map[string]*queue)}, nil
+	return &Broker{config: c, queues: make(map[string]*queue), topics: make(map[string]*topic), dead: make(map[string]*deadLetters)}, nil
 }
 
 // queue returns the queue with name, and makes it if there is none.
@@ -38,13 +40,13 @@ func (b *Broker) queue(name string) *queue {
 	defer b.mu.Unlock()
 	q := b.queues[name]
 	if q == nil {
-		q = newQueue(name, &b.config, &b.faults, b.down)
+		q = newQueue(name, &b.config, &b.faults, b.deadLocked(name), b.down)
 		b.queues[name] = q
 	}
 	return q
 }
 
-// Len returns how many messages of queue are not settled, those in flight included.
+// Len returns how many messages of queue are not settled, those in flight and those not yet due included.
 func (b *Broker) Len(queue string) int {
 	q := b.queue(queue)
 	q.endLeases()
@@ -66,12 +68,14 @@ func (b *Broker) Held(queue string) int {
 	return n
 }
 
-// Messages returns copies of the messages of queue that are not settled, those in flight included, in order of arrival.
+// Messages returns copies of the messages of queue that are not settled, those in flight included, in order of arrival. One that was not due when it was sent
+// arrives when it is.
 func (b *Broker) Messages(queue string) []*async.Message {
 	q := b.queue(queue)
 	q.endLeases()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.comeInLocked()
 	mm := make([]*async.Message, 0, q.all.size)
 	for it := q.all.front; it != nil; it = q.all.next(it) {
 		mm = append(mm, q.copyOf(it))
@@ -101,7 +105,11 @@ func (b *Broker) turn(down bool) []*queue {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.down = down
-	return slices.Collect(maps.Values(b.queues))
+	qq := slices.Collect(maps.Values(b.queues))
+	for _, t := range b.topics {
+		qq = append(qq, t.queues()...)
+	}
+	return qq
 }
 
 func (q *queue) goDown() {

@@ -257,7 +257,9 @@ func (c *consumer) Lag(context.Context) ([]async.Lag, error) {
 	q.endLeases()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	lag := async.Lag{Source: c.source, Messages: int64(q.all.size)}
+	q.comeInLocked()
+	notDue := len(q.notDue.items)
+	lag := async.Lag{Source: c.source, Messages: int64(q.all.size - notDue), NotDue: int64(notDue)}
 	if c.stopping && q.going > 0 || c.err != nil {
 		lag.Messages = int64(c.held.size)
 	} else {
@@ -266,7 +268,10 @@ func (c *consumer) Lag(context.Context) ([]async.Lag, error) {
 			lag.Ready++
 		}
 	}
-	if it := q.all.front; it != nil && lag.Messages > 0 && !it.msg.Time.IsZero() {
+	if q.going > 0 && c.stopping {
+		lag.NotDue = 0
+	}
+	if it := q.oldestDueLocked(); it != nil && lag.Messages > 0 && !it.msg.Time.IsZero() {
 		lag.Oldest = max(0, time.Since(it.msg.Time))
 	}
 	return []async.Lag{lag}, nil

@@ -1,71 +1,201 @@
 package memory
 
 import (
+	stdlist "container/list"
+	"context"
 	"fmt"
-	"strconv"
+	"iter"
+	"sync"
 	"time"
 
 	"github.com/beatlabs/patron/async"
 )
 
-// deadLetters are the messages of one queue that were rejected, in the order in which they first were.
+// deadLetters are the messages of one name that were rejected, in the order in which they were written.
 type deadLetters struct {
-	letters []*async.Message
-	byID    map[string]int // place of the letter with an ID, from 1
+	name     string
+	capacity int
+
+	mu    sync.Mutex    // guards everything below; a queue takes it while it holds its own
+	order *stdlist.List // of *letter
+	byID  map[string]*letter
 }
 
-// writeDeadLocked writes it to the dead letters of q. A message that is there already, which happens when its settlement failed afterwards, is replaced:
+// letter is one writing of a message. A message that dies again is written anew: another letter in the place of the old one.
+type letter struct {
+	of    *deadLetters
+	msg   *async.Message   // with the headers that say why it is dead
+	place *stdlist.Element // nil: it is removed, or written anew
+}
+
+var _ async.DeadLetters = (*deadLetters)(nil)
+
+func newDeadLetters(name string, capacity int) *deadLetters {
+	return &deadLetters{name: name, capacity: capacity, order: stdlist.New(), byID: make(map[string]*letter)}
+}
+
+// writeDeadLocked writes it to the dead letters of q. A message that is there already, which happens when its settlement failed afterwards, is written anew:
 // twice is safe. It is recognised by its ID; without one, by its place in the queue.
 func (q *queue) writeDeadLocked(it *item, attempts int, cause error) error {
-	d := &q.dead
-	at := it.letter
-	if at == 0 && it.msg.ID != "" {
-		at = d.byID[it.msg.ID]
+	m := q.copyOf(it)
+	m.Attempt = attempts
+	async.MarkDead(m, cause, attempts, q.source, time.Now())
+	l, err := q.dead.write(m, it.letter)
+	if err != nil {
+		return err
 	}
-	if at == 0 && len(d.letters) >= q.config.deadCapacity {
-		return fmt.Errorf("dead letters of %s are full, %d messages", q.name, len(d.letters))
+	it.letter = l
+	return nil
+}
+
+// write adds a letter, in the place of old if that is still there.
+func (d *deadLetters) write(m *async.Message, old *letter) (*letter, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if (old == nil || old.place == nil) && m.ID != "" {
+		old = d.byID[m.ID]
 	}
-	letter := q.newLetter(it, attempts, cause)
-	if at == 0 {
-		d.letters = append(d.letters, letter)
-		at = len(d.letters)
-	} else {
-		d.letters[at-1] = letter
+	again := old != nil && old.place != nil
+	if !again && d.order.Len() >= d.capacity {
+		return nil, fmt.Errorf("dead letters of %s are full, %d messages", d.name, d.order.Len())
 	}
-	it.letter = at
-	if it.msg.ID != "" {
-		if d.byID == nil {
-			d.byID = make(map[string]int)
+	l := &letter{of: d, msg: m}
+	if again {
+		d.removeLocked(old)
+	}
+	l.place = d.order.PushBack(l)
+	if m.ID != "" {
+		d.byID[m.ID] = l
+	}
+	return l, nil
+}
+
+func (d *deadLetters) removeLocked(l *letter) {
+	d.order.Remove(l.place)
+	l.place = nil
+	if d.byID[l.msg.ID] == l {
+		delete(d.byID, l.msg.ID)
+	}
+}
+
+// Dead returns the dead letters of queue, or of a topic that is broadcast, as async.Replay wants them. Nothing of it blocks. They are there as long as the
+// broker, whether or not anybody consumes.
+func (b *Broker) Dead(queue string) async.DeadLetters { return b.deadOf(queue) }
+
+// deadOf returns the dead letters with name, and makes them if there are none.
+func (b *Broker) deadOf(name string) *deadLetters {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.deadLocked(name)
+}
+
+func (b *Broker) deadLocked(name string) *deadLetters {
+	d := b.dead[name]
+	if d == nil {
+		d = newDeadLetters(name, b.config.deadCapacity)
+		b.dead[name] = d
+	}
+	return d
+}
+
+// DeadLetters returns copies of the dead letters of queue, in the order in which they were written, for a test to look at: their headers say why
+// (async.HeaderDeadCause), after how many attempts, where they came from and when they were written. [Broker.Dead] is for everything else.
+func (b *Broker) DeadLetters(queue string) []*async.Message {
+	d := b.deadOf(queue)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	mm := make([]*async.Message, 0, d.order.Len())
+	for e := d.order.Front(); e != nil; e = e.Next() {
+		mm = append(mm, e.Value.(*letter).msg.Clone()) //nolint:forcetypeassert // there is nothing else in it
+	}
+	return mm
+}
+
+// snapshot returns the letters there are.
+func (d *deadLetters) snapshot() []*letter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ll := make([]*letter, 0, d.order.Len())
+	for e := d.order.Front(); e != nil; e = e.Next() {
+		ll = append(ll, e.Value.(*letter)) //nolint:forcetypeassert // there is nothing else in it
+	}
+	return ll
+}
+
+// read returns l for a caller outside, or nil if it is gone.
+func (d *deadLetters) read(l *letter) *async.DeadLetter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l.place == nil {
+		return nil
+	}
+	out := async.NewDeadLetter(l.msg.Clone())
+	out.Raw = l
+	return out
+}
+
+// List implements async.DeadLetters.
+func (d *deadLetters) List(ctx context.Context, f async.DeadFilter) iter.Seq2[*async.DeadLetter, error] {
+	return func(yield func(*async.DeadLetter, error) bool) {
+		for _, l := range d.snapshot() {
+			if err := ctx.Err(); err != nil {
+				yield(nil, d.errorf("list", err))
+				return
+			}
+			out := d.read(l)
+			if out == nil || !f.Match(out) {
+				continue
+			}
+			if !yield(out, nil) {
+				return
+			}
 		}
-		d.byID[it.msg.ID] = at
+	}
+}
+
+// Count implements async.DeadLetters.
+func (d *deadLetters) Count(ctx context.Context, f async.DeadFilter) (int64, error) {
+	var n int64
+	for _, err := range d.List(ctx, f) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Get implements async.DeadLetters.
+func (d *deadLetters) Get(_ context.Context, id string) (*async.DeadLetter, error) {
+	d.mu.Lock()
+	l := d.byID[id]
+	d.mu.Unlock()
+	if l != nil {
+		if out := d.read(l); out != nil {
+			return out, nil
+		}
+	}
+	return nil, d.errorf("get", fmt.Errorf("%w with ID %q", async.ErrNoLetter, id))
+}
+
+// Remove implements async.DeadLetters.
+func (d *deadLetters) Remove(ctx context.Context, ll ...*async.DeadLetter) error {
+	if err := ctx.Err(); err != nil {
+		return d.errorf("remove", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range ll {
+		if l == nil {
+			continue
+		}
+		if raw, ok := l.Raw.(*letter); ok && raw.of == d && raw.place != nil {
+			d.removeLocked(raw)
+		}
 	}
 	return nil
 }
 
-// newLetter returns a copy of the message with the headers that say why it is dead.
-func (q *queue) newLetter(it *item, attempts int, cause error) *async.Message {
-	m := q.copyOf(it)
-	m.Attempt = attempts
-	reason := ""
-	if cause != nil {
-		reason = cause.Error()
-	}
-	m.Headers.Set(async.HeaderDeadCause, reason)
-	m.Headers.Set(async.HeaderDeadAttempt, strconv.Itoa(attempts))
-	m.Headers.Set(async.HeaderDeadOrigin, q.source.String())
-	m.Headers.Set(async.HeaderDeadTime, time.Now().UTC().Format(time.RFC3339Nano))
-	return m
-}
-
-// DeadLetters returns copies of the dead letters of queue, in the order in which they were written. Their headers say why (async.HeaderDeadCause), after
-// how many attempts, where they came from and when they were written.
-func (b *Broker) DeadLetters(queue string) []*async.Message {
-	q := b.queue(queue)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	letters := make([]*async.Message, len(q.dead.letters))
-	for i, m := range q.dead.letters {
-		letters[i] = m.Clone()
-	}
-	return letters
+func (d *deadLetters) errorf(operation string, err error) error {
+	return fmt.Errorf("memory: %s dead letters of %s: %w", operation, d.name, err)
 }

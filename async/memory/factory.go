@@ -14,7 +14,10 @@ const maxDelay = 365 * 24 * time.Hour
 // factory makes consumers of one queue.
 type factory struct{ queue *queue }
 
-var _ async.ConsumerFactory = (*factory)(nil)
+var (
+	_ async.ConsumerFactory  = (*factory)(nil)
+	_ async.DeadLetterKeeper = (*factory)(nil)
+)
 
 // Consumer returns a factory of consumers of queue. All consumers of a queue share its messages: each message goes to one of them, and the messages of a
 // key to one at a time, in order.
@@ -22,6 +25,14 @@ func (b *Broker) Consumer(queue string) async.ConsumerFactory { return &factory{
 
 // Create implements async.ConsumerFactory. It opens a queue again that was drained and closed.
 func (f *factory) Create(ctx context.Context) (async.Consumer, error) {
+	c, err := f.create(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (f *factory) create(ctx context.Context) (*consumer, error) {
 	q := f.queue
 	if err := ctx.Err(); err != nil {
 		return nil, q.errorf("consume", err)
@@ -48,6 +59,9 @@ func (f *factory) Create(ctx context.Context) (async.Consumer, error) {
 	return c, nil
 }
 
+// DeadLetters implements async.DeadLetterKeeper.
+func (f *factory) DeadLetters() async.DeadLetters { return f.queue.dead }
+
 // Traits implements async.ConsumerFactory.
 func (f *factory) Traits() async.Traits {
 	return async.Traits{
@@ -59,5 +73,7 @@ func (f *factory) Traits() async.Traits {
 		Visibility:       f.queue.config.visibility,
 		Redelivers:       true,
 		CountsDeliveries: true,
+		MaxPublishDelay:  maxDelay,
+		Broadcasts:       true,
 	}
 }

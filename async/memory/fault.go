@@ -201,6 +201,26 @@ func (f *faults) strikes(ctx context.Context, queue string, ss []async.Settlemen
 	return hits
 }
 
+// passed returns those of mm that no fault refuses.
+func (f *faults) passed(ctx context.Context, queue string, mm []*async.Message) ([]*async.Message, *async.BatchError, error) {
+	kept := make([]*async.Message, 0, len(mm))
+	var refused *async.BatchError
+	for i, m := range mm {
+		if m == nil {
+			return nil, nil, fmt.Errorf("message %d is nil", i)
+		}
+		if _, err := f.strike(ctx, OpSendOne, queue); err != nil {
+			if refused == nil {
+				refused = &async.BatchError{}
+			}
+			refused = refused.Add(i, err)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	return kept, refused, nil
+}
+
 // pause blocks for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	if d <= 0 {

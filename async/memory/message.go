@@ -25,7 +25,7 @@ type item struct {
 	until      time.Time // end of its lease; zero: it has none
 	attempt    int       // starts of the handler before this delivery
 	deliveries int
-	letter     int // its place among the dead letters, from 1; 0: it is in none
+	letter     *letter // nil: it was not written to the dead letters
 
 	heap  *heap // that it is in
 	index int   // there
@@ -35,6 +35,7 @@ type item struct {
 func newItem(m *async.Message) *item {
 	it := &item{}
 	it.msg.ID, it.msg.Time, it.msg.Raw = m.ID, m.Time, it
+	it.msg.Due, it.msg.Expires = m.Due, m.Expires
 	kept := make([]byte, len(m.Key)+len(m.Data))
 	n := copy(kept, m.Key)
 	copy(kept[n:], m.Data)
@@ -52,6 +53,7 @@ func newItem(m *async.Message) *item {
 func (it *item) again(attempt int) *item {
 	n := &item{seq: it.seq, lane: it.lane, attempt: attempt, deliveries: it.deliveries, letter: it.letter}
 	n.msg.ID, n.msg.Time, n.msg.Raw = it.msg.ID, it.msg.Time, n
+	n.msg.Due, n.msg.Expires = it.msg.Due, it.msg.Expires
 	n.msg.Key, n.msg.Data, n.msg.Headers = it.msg.Key, it.msg.Data, it.msg.Headers
 	return n
 }

@@ -13,7 +13,7 @@ import (
 // queue is the messages of one name. Everything in it is guarded by one mutex, which is never held while something waits or while code outside is called.
 //
 // A message that may be given out is offered in one of two places: fresh, if it never waited for anything; late, if it went back or waited for others of its
-// key. Of a key only the oldest message is offered, and only while none of it is in flight. The oldest offer is taken first. What is delayed is in neither.
+// key. Of a key only the oldest message is offered, and only while none of it is in flight. The oldest offer is taken first. What is delayed or not yet due is in neither.
 type queue struct {
 	name   string
 	source *async.Source // of copies for callers outside; each consumer has its own
@@ -33,26 +33,30 @@ type queue struct {
 	going     int         // of them, those that do not stop
 	turn      int         // who was woken last
 	senders   []*sender   // that wait for room, in order
-	dead      deadLetters
+	notDue    heap        // sent to be given later
+	dead      *deadLetters
 	closed    bool // drained: no Send is accepted
 	down      bool
 }
 
-func newQueue(name string, c *config, f *faults, down bool) *queue {
+func newQueue(name string, c *config, f *faults, dead *deadLetters, down bool) *queue {
 	return &queue{
-		name: name, config: c, faults: f, down: down, source: newSource(name),
+		name: name, config: c, faults: f, dead: dead, down: down, source: newSource(name),
 		all: list{which: inAll}, fresh: list{which: inFresh}, lanes: make(map[uint64]*lane),
 	}
 }
 
 // storeLocked takes the items of batch in, in their order.
 func (q *queue) storeLocked(batch list) {
+	q.comeInLocked()
 	for it := batch.front; it != nil; {
 		next := batch.next(it)
 		q.seq++
 		it.seq = q.seq
 		q.all.pushBack(it)
-		q.lineUpLocked(it)
+		if !q.holdBackLocked(it) {
+			q.lineUpLocked(it)
+		}
 		it = next
 	}
 	q.wakeLocked()
@@ -94,6 +98,7 @@ func (q *queue) withdrawLocked(it *item) {
 
 // takeLocked gives c up to limit messages, into c.out. With hurry what is delayed is due.
 func (q *queue) takeLocked(c *consumer, limit int, hurry bool) {
+	q.comeInLocked()
 	var now time.Time
 	if q.delayed.top() != nil || q.config.visibility > 0 {
 		now = time.Now()
@@ -239,7 +244,7 @@ func (q *queue) leaveLocked(c *consumer) bool {
 	switch {
 	case c.held.size > 0:
 		return false
-	case q.going == 0 && q.all.size > 0:
+	case q.going == 0 && q.all.size > len(q.notDue.items):
 		return false
 	case q.going == 0:
 		q.closed = true
@@ -267,6 +272,7 @@ func (q *queue) nextLocked() time.Time {
 	if it := q.delayed.top(); it != nil {
 		next = it.due
 	}
+	next = q.nextDueLocked(next)
 	if q.config.visibility == 0 {
 		return next
 	}
@@ -307,7 +313,7 @@ func (q *queue) wakeAllLocked() {
 // passLocked wakes another consumer if there is something to take or a time to wait for: the one that was woken for it may have taken something else, or
 // have gone.
 func (q *queue) passLocked() {
-	if q.fresh.front != nil || q.late.top() != nil || q.delayed.top() != nil || q.config.visibility > 0 {
+	if q.fresh.front != nil || q.late.top() != nil || q.delayed.top() != nil || q.notDue.top() != nil || q.config.visibility > 0 {
 		q.wakeLocked()
 	}
 }

@@ -1,0 +1,104 @@
+package async
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	plog "github.com/beatlabs/patron/log"
+)
+
+// closedLane is one that StopLaneOnDead closed, and the IDs of what died in it.
+type closedLane struct {
+	key  Lane
+	dead []string
+}
+
+// reopenLanes opens the lanes whose dead letters are gone, because they were replayed or removed, by whatever process. A lane of which a message without an ID
+// died waits for Component.OpenLanes.
+func (s *session) reopenLanes(ctx context.Context) {
+	letters, ok := s.c.DeadLetters()
+	if !ok || !s.c.config.stopLane {
+		return
+	}
+	for _, closed := range s.closedLanes() {
+		left, err := stillDead(ctx, letters, closed.dead)
+		if err != nil {
+			if ctx.Err() == nil {
+				plog.Slog(s.work).WarnContext(ctx, "dead letters unknown", "component", s.c.name, "error", err.Error())
+			}
+			return
+		}
+		if len(left) == 0 {
+			s.openLane(closed)
+		}
+	}
+}
+
+func (s *session) closedLanes() []closedLane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var closed []closedLane
+	for key, l := range s.lanes {
+		if l.closed && !slices.Contains(l.dead, "") {
+			closed = append(closed, closedLane{key: key, dead: slices.Clone(l.dead)})
+		}
+	}
+	return closed
+}
+
+// stillDead returns those of ids of which there is a letter.
+func stillDead(ctx context.Context, letters DeadLetters, ids []string) ([]string, error) {
+	for i, id := range ids {
+		_, err := letters.Get(ctx, id)
+		if err == nil {
+			return ids[i:], nil // the others are looked at next time
+		}
+		if !errors.Is(err, ErrNoLetter) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// openLane opens one lane, unless something else died in it meanwhile.
+func (s *session) openLane(was closedLane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[was.key]
+	if l == nil || !l.closed || !slices.Equal(l.dead, was.dead) {
+		return
+	}
+	s.openLocked(was.key, l)
+	s.startWorkersLocked()
+}
+
+// openLanesOf opens the closed lanes of the sources that are meant, and returns how many there were.
+func (s *session) openLanesOf(meant func(*Source) bool) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for key, l := range s.lanes {
+		if !l.closed || !meant(key.Source) {
+			continue
+		}
+		n++
+		s.openLocked(key, l)
+	}
+	s.startWorkersLocked()
+	return n
+}
+
+// closeLocked closes l because of m.
+func (l *lane) closeLocked(m *Message) {
+	l.closed = true
+	l.dead = append(l.dead, m.ID)
+}
+
+// openLocked opens a closed lane.
+func (s *session) openLocked(key Lane, l *lane) {
+	l.closed, l.dead = false, nil
+	if l.active == 0 {
+		s.advanceLocked(key, l)
+	}
+}
