@@ -435,7 +435,7 @@ func TestDeadLettersAreKeptOnce(t *testing.T) {
 			got = append(got, m.ID+" "+m.Headers.Get(async.HeaderDeadCause)+" "+m.Headers.Get(async.HeaderDeadAttempt)+" "+
 				m.Headers.Get(async.HeaderDeadOrigin)+" "+m.Headers.Get(async.HeaderDeadTime))
 		}
-		want(t, "dead letters", got, []string{"1 three 4 orders 2000-01-01T01:00:00Z", "2 two 0 orders 2000-01-01T00:00:00Z"})
+		want(t, "dead letters", got, []string{"2 two 0 orders 2000-01-01T00:00:00Z", "1 three 4 orders 2000-01-01T01:00:00Z"})
 		letters[0].Data = []byte("changed")
 		want(t, "a copy", string(b.DeadLetters(queue)[0].Data), "")
 		want(t, "what is left", b.Len(queue), 1)

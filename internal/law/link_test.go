@@ -97,7 +97,7 @@ var links = []line{
 		"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "golang.org/x/net", "golang.org/x/text",
 	})},
 	{[]string{"component/...", "client/http", "client/sql"}, observed},
-	{[]string{"async", "async/asynctest", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
+	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 }
 
 func TestEveryPackageLinksWhatItMay(t *testing.T) {
