@@ -28,9 +28,15 @@ type received struct {
 // open makes a consumer, which the end of the case closes.
 func (s *stage) open() *client {
 	s.Helper()
+	return s.openFrom(s.factory)
+}
+
+// openFrom is open for another factory.
+func (s *stage) openFrom(factory async.ConsumerFactory) *client {
+	s.Helper()
 	ctx, cancel := s.limited()
 	defer cancel()
-	consumer, err := s.factory.Create(ctx)
+	consumer, err := factory.Create(ctx)
 	if err != nil {
 		s.Fatalf("create a consumer: %v", err)
 	}

@@ -14,12 +14,12 @@ import (
 // consumerCases are those of [Run].
 func consumerCases() []conformanceCase {
 	return slices.Concat(receiveCases(), settleCases(), orderCases(), leaseCases(), drainCases(), processCases(), failureCases(), stopCases(), outageCases(),
-		seekCases(), pauseCases())
+		seekCases(), pauseCases(), scheduleCases(), broadcastCases())
 }
 
 // producerCases are those of [RunProducer].
 func producerCases() []conformanceCase {
-	return []conformanceCase{
+	return append([]conformanceCase{
 		{name: "what is confirmed is there", run: produceConfirmed},
 		{name: "a batch keeps the order of its keys", run: produceBatch},
 		{name: "a refused message is named by its index, and the others are there", run: produceRefused},
@@ -30,7 +30,7 @@ func producerCases() []conformanceCase {
 		{name: "a message that was sent belongs to the sender again", run: produceCopied},
 		{name: "an empty batch is nothing", run: produceNothing},
 		{name: "a broker that is gone confirms nothing", run: produceDown},
-	}
+	}, scheduledProducerCases()...)
 }
 
 // produce opens a producer, which the end of the case closes.

@@ -123,6 +123,9 @@ func receiveWhole(s *stage) {
 		"own headers": {ID: "own headers", Time: time.Now(), Headers: async.Headers{
 			{Key: "X-One", Value: "1"}, {Key: "x-two", Value: "zwei, ü; \"q\""}, {Key: "X-Empty", Value: ""},
 		}},
+		"times": {
+			ID: "times", Time: time.Now(), Due: time.Now().Add(-time.Hour).Truncate(time.Millisecond), Expires: time.Now().Add(time.Hour).Truncate(time.Millisecond),
+		},
 		"old": {ID: "old", Time: time.Date(2001, 2, 3, 4, 5, 6, 789_000_000, time.FixedZone("", 3600))},
 	}
 	for _, m := range sent {
@@ -152,6 +155,9 @@ func (s *stage) isWhole(got, sent *async.Message) {
 	}
 	if diff := got.Time.Sub(sent.Time).Abs(); diff >= time.Millisecond {
 		s.Errorf("message %q: got time %v, want %v", sent.ID, got.Time, sent.Time)
+	}
+	if got.Due.Sub(sent.Due).Abs() >= time.Millisecond || got.Expires.Sub(sent.Expires).Abs() >= time.Millisecond {
+		s.Errorf("message %q: got due %v and expires %v, want %v and %v", sent.ID, got.Due, got.Expires, sent.Due, sent.Expires)
 	}
 	for _, h := range sent.Headers {
 		if other := strings.ToUpper(h.Key); !got.Headers.Has(h.Key) || got.Headers.Get(other) != h.Value {

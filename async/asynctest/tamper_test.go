@@ -14,16 +14,18 @@ const queue = "orders"
 
 // tamper is what is wrong with a broker. Each function that is set stands between the suite and the memory broker.
 type tamper struct {
-	traits  func(*async.Traits)
-	create  func(ctx context.Context, h *wrongHarness, next func(context.Context) (async.Consumer, error)) (async.Consumer, error)
-	receive func(ctx context.Context, c *tampered, limit int) ([]*async.Message, error)
-	settle  func(ctx context.Context, c *tampered, ss []async.Settlement) error
-	extend  func(ctx context.Context, c *tampered, mm []*async.Message) error
-	lag     func(ctx context.Context, c *tampered) ([]async.Lag, error)
-	close   func(ctx context.Context, c *tampered) error
-	send    func(ctx context.Context, p *tamperedProducer, mm []*async.Message) error
-	shut    func(ctx context.Context, p *tamperedProducer) error
-	absent  func(h *wrongHarness) async.ConsumerFactory
+	traits    func(*async.Traits)
+	create    func(ctx context.Context, h *wrongHarness, next func(context.Context) (async.Consumer, error)) (async.Consumer, error)
+	receive   func(ctx context.Context, c *tampered, limit int) ([]*async.Message, error)
+	settle    func(ctx context.Context, c *tampered, ss []async.Settlement) error
+	extend    func(ctx context.Context, c *tampered, mm []*async.Message) error
+	lag       func(ctx context.Context, c *tampered) ([]async.Lag, error)
+	close     func(ctx context.Context, c *tampered) error
+	send      func(ctx context.Context, p *tamperedProducer, mm []*async.Message) error
+	shut      func(ctx context.Context, p *tamperedProducer) error
+	absent    func(h *wrongHarness) async.ConsumerFactory
+	broadcast func(h *wrongHarness) (async.ConsumerFactory, async.Producer)
+	letters   func(d async.DeadLetters) async.DeadLetters
 }
 
 // driver is what the consumer of the memory broker is.
@@ -94,6 +96,10 @@ func (p *tamperedProducer) Send(ctx context.Context, mm ...*async.Message) error
 	return p.Producer.Send(ctx, mm...)
 }
 
+func (p *tamperedProducer) MaxPublishDelay() time.Duration {
+	return p.Producer.(async.Scheduler).MaxPublishDelay()
+}
+
 func (p *tamperedProducer) Close(ctx context.Context) error {
 	if p.tamper.shut != nil {
 		return p.tamper.shut(ctx, p)
@@ -106,6 +112,7 @@ type wrongHarness struct {
 	broker *memory.Broker
 	tamper *tamper
 	late   []*async.Message // confirmed, but not sent
+	lost   int              // messages to lose
 }
 
 type wrongFactory struct {
@@ -119,6 +126,14 @@ func (f wrongFactory) Traits() async.Traits {
 		f.h.tamper.traits(&t)
 	}
 	return t
+}
+
+func (f wrongFactory) DeadLetters() async.DeadLetters {
+	d := f.ConsumerFactory.(async.DeadLetterKeeper).DeadLetters()
+	if f.h.tamper.letters != nil {
+		return f.h.tamper.letters(d)
+	}
+	return d
 }
 
 func (f wrongFactory) Create(ctx context.Context) (async.Consumer, error) {
@@ -166,6 +181,13 @@ func (h *wrongHarness) Absent() async.ConsumerFactory {
 	}
 	absent.Down()
 	return absent.Consumer(queue)
+}
+
+func (h *wrongHarness) Broadcast() (async.ConsumerFactory, async.Producer) {
+	if h.tamper.broadcast != nil {
+		return h.tamper.broadcast(h)
+	}
+	return h.broker.Broadcast("topic"), h.broker.BroadcastProducer("topic")
 }
 
 var errBroken = errors.New("broken on purpose")

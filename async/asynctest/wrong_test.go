@@ -83,7 +83,9 @@ func TestEachCaseIsShownToFail(t *testing.T) {
 	}
 }
 
-func allCases() []conformanceCase { return slices.Concat(consumerCases(), producerCases()) }
+func allCases() []conformanceCase {
+	return slices.Concat(consumerCases(), producerCases(), letterCases())
+}
 
 func caseNamed(t *testing.T, name string) conformanceCase {
 	t.Helper()

@@ -14,7 +14,9 @@ import (
 
 func wrongBrokers() map[string]wrongBroker {
 	all := make(map[string]wrongBroker)
-	for _, some := range []map[string]wrongBroker{wrongReceivers(), wrongSettlers(), wrongHolders(), wrongStoppers(), wrongSenders(), wrongLogs()} {
+	for _, some := range []map[string]wrongBroker{
+		wrongReceivers(), wrongSettlers(), wrongHolders(), wrongStoppers(), wrongSenders(), wrongLogs(), wrongSchedulers(), wrongKeepers(),
+	} {
 		maps.Copy(all, some)
 	}
 	return all
@@ -55,6 +57,32 @@ func wrongReceivers() map[string]wrongBroker {
 			tamper: tamper{receive: change(func(_ *tampered, mm []*async.Message) {
 				for _, m := range mm {
 					m.Data = []byte(strings.ToValidUTF8(string(m.Data), "?"))
+				}
+			})},
+			caught: []string{"messages come as they were sent"},
+		},
+		"has no empty bodies": {
+			tamper: tamper{receive: change(func(_ *tampered, mm []*async.Message) {
+				for _, m := range mm {
+					if len(m.Data) == 0 {
+						m.Data = []byte("null")
+					}
+				}
+			})},
+			caught: []string{"messages come as they were sent"},
+		},
+		"cuts bodies at 256 kB": {
+			tamper: tamper{receive: change(func(_ *tampered, mm []*async.Message) {
+				for _, m := range mm {
+					m.Data = m.Data[:min(len(m.Data), 256<<10)]
+				}
+			})},
+			caught: []string{"messages come as they were sent"},
+		},
+		"makes text of keys": {
+			tamper: tamper{receive: change(func(_ *tampered, mm []*async.Message) {
+				for _, m := range mm {
+					m.Key = []byte(strings.ToValidUTF8(string(m.Key), "?"))
 				}
 			})},
 			caught: []string{"messages come as they were sent"},

@@ -103,6 +103,10 @@ func (h *harness) Absent() async.ConsumerFactory {
 	return absent.Consumer(queue)
 }
 
+func (h *harness) Broadcast() (async.ConsumerFactory, async.Producer) {
+	return h.broker.Broadcast("topic"), h.broker.BroadcastProducer("topic")
+}
+
 var errBroken = errors.New("broken on purpose")
 
 func (h *harness) inject(f memory.Fault) {
