@@ -17,10 +17,23 @@
 // order), then the dead letter with cause, attempts, origin and time in its headers; without a dead letter the [Strategy] decides. Permanent errors
 // (reliability.Classify) skip the tries; a panic is a failure like any other.
 //
+// Types: one component serves a source on which different messages travel with [Route], which chooses by what the message says of itself.
+//
+// Times: a message may be held back until it is due ([WithDueIn]), where the broker can, and expire ([WithExpiresIn]), on every broker: what was not started in
+// time is a dead letter with the cause [ErrExpired]. Who is held back is not in the order of its key until it is due: then it stands behind what was sent before
+// that moment. A producer whose broker cannot hold it back refuses it, see [Scheduler].
+//
 // Bounds: at most [WithMaxHeld] messages are held. A connection is made again for ever ([WithRetries], [WithFailFast]); /ready tells of it.
 //
 // Stopping: the intake ends first, then what was not started is given back, running handlers finish within the grace period, and what is left after it
-// is given back without an attempt being spent. A source that dies with the process (Traits.Volatile) is drained to empty instead.
+// is given back without an attempt being spent. A source that dies with the process (Traits.Volatile) is drained to empty instead, but for what is not due:
+// nothing is given before its time, so that is left, and Run's error counts it.
+//
+// # Dead letters
+//
+// What failed for good is looked into with [DeadLetters]: listed by a filter, counted, found by ID, removed. [Replay] sends it again, at a rate, when the cause is
+// mended. A message keeps its ID and headers, so a replay that is interrupted and run again makes duplicates that can be known, and loses nothing. Where a dead
+// letter closed its lane ([StopLaneOnDead]), the lane opens when the letter is gone, whoever took it off; what is replayed comes behind the followers that waited.
 //
 // # Control
 //
@@ -36,5 +49,5 @@
 // # Brokers
 //
 // A driver is small: a [ConsumerFactory], a [Consumer] and a [Producer]. The package memory is the reference driver, and the suites of the package
-// asynctest prove a driver.
+// asynctest prove a driver. The package cloudevents makes CloudEvents of messages and messages of CloudEvents, on every broker.
 package async

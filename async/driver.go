@@ -9,7 +9,12 @@ import (
 // what the broker can do, and calls the suites of the package asynctest; concurrency, order, retries, failure policy, drain and observation are the
 // engine's.
 
-// ConsumerFactory makes consumers of one source, or of several that are consumed together.
+// ConsumerFactory makes consumers of one source, or of several that are consumed together. If its dead letters can be read it is a [DeadLetterKeeper].
+//
+// The consumers of a source share its messages. A driver whose broker can give every consumer all of them (Traits.Broadcasts) has a second constructor for that:
+// a queue of its own for each consumer, exclusive and deleted with it, or a reader without a group. Such a consumer gets what is sent from the return of its Create
+// to the end of its take context, in order. Its messages die with it, so it is Volatile; what it releases or retries comes back to it alone, and what it rejects is
+// a dead letter that outlives it. A factory whose consumer lost the connection lets the next one go on where that was, as far as the broker knows.
 type ConsumerFactory interface {
 	// Create connects and returns a consumer. It may block until ctx ends. The engine calls it again, with growing pauses, after an error and after a
 	// consumer failed; there is never more than one living consumer of a component. Marks of the package reliability tell it which errors are
@@ -173,14 +178,15 @@ type Traits struct {
 	Redelivers       bool          // Retry and Release bring the message back while the consumer lives
 	CountsDeliveries bool          // Message.Deliveries is set
 	MaxPublishDelay  time.Duration // longest time from a Send to Message.Due, see [Scheduler]; 0: the broker cannot hold messages back
-	Broadcasts       bool          // there is a factory each of whose consumers gets every message, see [ConsumerFactory]
+	Broadcasts       bool          // the driver has factories each of whose consumers gets every message, see [ConsumerFactory]
 }
 
 // Producer sends messages. It may be used concurrently.
 type Producer interface {
 	// Send returns nil when every message is confirmed by the broker. A [*BatchError] names those that are not; any other error says that none is.
 	// [ErrUnknown] in an error says that the message may have arrived; [ErrClosed] that it has not and will not. Send may block until ctx ends. It sets
-	// ID, Time and headers of messages that lack them, and does not keep them.
+	// ID, Time and headers of messages that lack them, and does not keep them. Due and Expires travel with the message, Attempt and Deliveries do not. What it
+	// cannot hold back until it is due it refuses, see [Scheduler].
 	Send(ctx context.Context, mm ...*Message) error
 	// Close flushes within ctx. A Send afterwards gives ErrClosed. A second Close does nothing.
 	Close(ctx context.Context) error

@@ -1,10 +1,11 @@
 // Package asynctest proves drivers of the async engine: one call of [Run] shows that a consumer keeps the contract of async.Consumer, one of [RunProducer]
-// that a producer keeps that of async.Producer.
+// that a producer keeps that of async.Producer, one of [RunDeadLetters] that dead letters keep that of async.DeadLetters.
 //
 //	func TestConformance(t *testing.T) {
 //		traits := async.Traits{Ordered: async.OrderedGroup, Redelivers: true, …}
 //		asynctest.Run(t, traits, func(t testing.TB) asynctest.Harness { return newHarness(t) })
 //		asynctest.RunProducer(t, traits, func(t testing.TB) asynctest.Harness { return newHarness(t) })
+//		asynctest.RunDeadLetters(t, traits, func(t testing.TB) asynctest.Harness { return newHarness(t) })
 //	}
 //
 // The suite drives a consumer directly where the contract is finer than what the engine shows: limits, verdicts, order among consumers, leases, the drain

@@ -56,6 +56,16 @@ func TestProducerConformance(t *testing.T) {
 	}
 }
 
+func TestDeadLetterConformance(t *testing.T) {
+	t.Parallel()
+	for name, b := range brokers() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asynctest.RunDeadLetters(t, b.traits, b.harness, asynctest.WithVirtualTime())
+		})
+	}
+}
+
 func TestConsumerConformanceInRealTime(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

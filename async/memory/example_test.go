@@ -74,6 +74,39 @@ func ExampleBroker_Inject() {
 	// 1
 }
 
+// A cache in every instance hears of every change.
+func ExampleBroker_Broadcast() {
+	broker, err := memory.New()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	var instances []async.Consumer
+	for range 2 {
+		c, err := broker.Broadcast("prices").Create(ctx)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		instances = append(instances, c)
+	}
+	if err := async.Publish(ctx, broker.BroadcastProducer("prices"), "85123A", 2.55); err != nil {
+		fmt.Println(err)
+	}
+	for i, c := range instances {
+		mm, err := c.Receive(ctx, 1)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("instance %d: %s costs %s\n", i, mm[0].Key, mm[0].Data)
+	}
+	// Output:
+	// instance 0: 85123A costs 2.55
+	// instance 1: 85123A costs 2.55
+}
+
 // What a handler refuses for good is a dead letter, with its reason in the headers.
 func ExampleBroker_DeadLetters() {
 	broker, err := memory.New()

@@ -30,6 +30,7 @@ type modelConsumer struct {
 type modelMessage struct {
 	id, key    string
 	due        time.Time
+	later      time.Time      // not there before, but for being counted; zero: it is there
 	holder     *modelConsumer // nil: queued
 	delivery   *async.Message
 	attempt    int
@@ -87,15 +88,39 @@ func (m *model) pick(t *rapid.T) *modelConsumer {
 	return rapid.SampledFrom(m.consumers).Draw(t, "consumer")
 }
 
+// comeIn lets in what was sent to be given later, as if it were sent when it is due.
+func (m *model) comeIn() {
+	now := time.Now()
+	var in []*modelMessage
+	m.messages = slices.DeleteFunc(m.messages, func(msg *modelMessage) bool {
+		due := !msg.later.IsZero() && !msg.later.After(now)
+		if due {
+			in = append(in, msg)
+		}
+		return due
+	})
+	slices.SortStableFunc(in, func(a, b *modelMessage) int { return a.later.Compare(b.later) })
+	for _, msg := range in {
+		msg.later = time.Time{}
+	}
+	m.messages = append(m.messages, in...)
+}
+
 func (m *model) send(t *rapid.T) {
+	m.comeIn()
 	p := &producer{queue: m.broker.queue("q")}
 	n := rapid.IntRange(1, 4).Draw(t, "n")
 	var mm []*async.Message
 	for range n {
 		m.sent++
 		msg := &modelMessage{id: strconv.Itoa(m.sent), key: rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "key")}
+		sent := &async.Message{ID: msg.id, Key: []byte(msg.key), Data: []byte(msg.id)}
+		if rapid.IntRange(0, 4).Draw(t, "later") == 0 {
+			sent.Due = time.Now().Add(time.Duration(rapid.IntRange(1, 3).Draw(t, "due")) * time.Millisecond)
+			msg.later = sent.Due
+		}
 		m.messages = append(m.messages, msg)
-		mm = append(mm, &async.Message{ID: msg.id, Key: []byte(msg.key), Data: []byte(msg.id)})
+		mm = append(mm, sent)
 	}
 	if err := p.Send(context.Background(), mm...); err != nil {
 		t.Fatal(err)
@@ -115,7 +140,7 @@ func (m *model) flying() map[string]bool {
 
 // takeable reports whether msg may be given now, in a Receive before which something of the keys flying was in flight.
 func (m *model) takeable(msg *modelMessage, flying map[string]bool) bool {
-	if msg.holder != nil || msg.due.After(time.Now()) || flying[msg.key] {
+	if msg.holder != nil || !msg.later.IsZero() || msg.due.After(time.Now()) || flying[msg.key] {
 		return false
 	}
 	run := 0
@@ -123,7 +148,7 @@ func (m *model) takeable(msg *modelMessage, flying map[string]bool) bool {
 		if other == msg || msg.key == "" {
 			break
 		}
-		if other.key != msg.key {
+		if other.key != msg.key || !other.later.IsZero() {
 			continue
 		}
 		if other.holder == nil {
@@ -140,6 +165,7 @@ func (m *model) receive(t *rapid.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Microsecond)
 	defer cancel()
 	flying := m.flying()
+	m.comeIn()
 	mm, err := c.consumer.Receive(ctx, limit)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("receive: %v", err)
@@ -264,6 +290,7 @@ func (m *model) outage(t *rapid.T) {
 }
 
 func (m *model) check(t *rapid.T) {
+	m.comeIn()
 	held := 0
 	for _, msg := range m.messages {
 		if msg.holder != nil {
@@ -309,7 +336,7 @@ func (m *model) finish() {
 		}
 	}
 	q := m.broker.queue("q")
-	if q.all.size+q.fresh.size+len(q.late.items)+len(q.delayed.items)+len(q.lanes) > 0 {
+	if q.all.size+q.fresh.size+len(q.late.items)+len(q.delayed.items)+len(q.notDue.items)+len(q.lanes) > 0 {
 		m.t.Fatalf("an empty queue keeps %d, %d, %d, %d messages and %d lanes", q.all.size, q.fresh.size, len(q.late.items), len(q.delayed.items), len(q.lanes))
 	}
 }

@@ -93,14 +93,15 @@ func TestTheSuitePassesWhatKeepsTheContract(t *testing.T) {
 	})
 }
 
-// The first case that is named must fail, with the text; other cases may fail too.
-func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		faults faults
-		fails  string
-		text   string
-	}{
+// wrongWorker has faults which the case that is named must find, with the text; other cases may fail too.
+type wrongWorker struct {
+	faults faults
+	fails  string
+	text   string
+}
+
+func wrongWorkers() map[string]wrongWorker {
+	return map[string]wrongWorker{
 		"a start that ignores its context":             {faults{startHangs: true}, "stopped while starting", "Start: still running after 5s"},
 		"a start that panics":                          {faults{startPanics: true}, "stopped before it runs", "Start: panic: no port"},
 		"a start that gives up and keeps what it took": {faults{startKeepsPort: true}, "stopped while starting", "port taken"},
@@ -125,7 +126,12 @@ func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 		"an empty name":                                {faults{noName: true}, "describes itself", "String: got an empty name"},
 		"info that is shared":                          {faults{sharesInfo: true}, "describes itself", "Info: gives away a map that it keeps"},
 		"info that is no JSON":                         {faults{badInfo: true}, "describes itself", "Info: cannot be encoded"},
-	} {
+	}
+}
+
+func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
+	t.Parallel()
+	for name, tt := range wrongWorkers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 
@@ -135,6 +141,30 @@ func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 				t.Errorf("case %q: got the failure %q, want one with %q\nall failures: %q", tt.fails, failed[tt.fails], tt.text, failed)
 			}
 		})
+	}
+}
+
+// TestEachCaseIsShownToFail holds the table of wrong workers complete.
+func TestEachCaseIsShownToFail(t *testing.T) {
+	t.Parallel()
+	shown := make(map[string]bool)
+	for _, wrong := range wrongWorkers() {
+		shown[wrong.fails] = true
+	}
+	names := make(map[string]bool)
+	for _, c := range cases() {
+		if names[c.name] {
+			t.Errorf("two cases are named %q", c.name)
+		}
+		names[c.name] = true
+		if !shown[c.name] {
+			t.Errorf("no wrong worker is caught by case %q", c.name)
+		}
+	}
+	for name := range shown {
+		if !names[name] {
+			t.Errorf("there is no case %q", name)
+		}
 	}
 }
 
