@@ -45,8 +45,9 @@ type DeadLetter struct {
 	Raw      any       // the driver's
 }
 
-// NewDeadLetter makes a dead letter of a message that a driver reads from where it wrote it with [MarkDead]: it takes the headers that say why it is dead out of
-// m, which is its own from then on. What is missing or cannot be read is the zero value, since foreign messages find their way into dead letters too.
+// NewDeadLetter makes a dead letter of a message that a driver reads from where it wrote it with [MarkDead]: it takes the headers that say why it is dead
+// out of m, which is its own from then on. What is missing or cannot be read is the zero value, since foreign messages find their way into dead letters
+// too.
 func NewDeadLetter(m *Message) *DeadLetter {
 	l := &DeadLetter{Message: m, Cause: m.Headers.Get(HeaderDeadCause), Origin: m.Headers.Get(HeaderDeadOrigin)}
 	if n, err := strconv.Atoi(m.Headers.Get(HeaderDeadAttempt)); err == nil {

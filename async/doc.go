@@ -19,9 +19,9 @@
 //
 // Types: one component serves a source on which different messages travel with [Route], which chooses by what the message says of itself.
 //
-// Times: a message may be held back until it is due ([WithDueIn]), where the broker can, and expire ([WithExpiresIn]), on every broker: what was not started in
-// time is a dead letter with the cause [ErrExpired]. Who is held back is not in the order of its key until it is due: then it stands behind what was sent before
-// that moment. A producer whose broker cannot hold it back refuses it, see [Scheduler].
+// Times: a message may be held back until it is due ([WithDueIn]), where the broker can, and expire ([WithExpiresIn]), on every broker: what was not
+// started in time is a dead letter with the cause [ErrExpired]. Who is held back is not in the order of its key until it is due: then it stands behind
+// what was sent before that moment. A producer whose broker cannot hold it back refuses it, see [Scheduler].
 //
 // Bounds: at most [WithMaxHeld] messages are held. A connection is made again for ever ([WithRetries], [WithFailFast]); /ready tells of it.
 //
@@ -31,9 +31,10 @@
 //
 // # Dead letters
 //
-// What failed for good is looked into with [DeadLetters]: listed by a filter, counted, found by ID, removed. [Replay] sends it again, at a rate, when the cause is
-// mended. A message keeps its ID and headers, so a replay that is interrupted and run again makes duplicates that can be known, and loses nothing. Where a dead
-// letter closed its lane ([StopLaneOnDead]), the lane opens when the letter is gone, whoever took it off; what is replayed comes behind the followers that waited.
+// What failed for good is looked into with [DeadLetters]: listed by a filter, counted, found by ID, removed. [Replay] sends it again, at a rate, when the
+// cause is mended. A message keeps its ID and headers, so a replay that is interrupted and run again makes duplicates that can be known, and loses
+// nothing. Where a dead letter closed its lane ([StopLaneOnDead]), the lane opens when the letter is gone, whoever took it off; what is replayed comes
+// behind the followers that waited.
 //
 // # Control
 //

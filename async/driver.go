@@ -11,10 +11,11 @@ import (
 
 // ConsumerFactory makes consumers of one source, or of several that are consumed together. If its dead letters can be read it is a [DeadLetterKeeper].
 //
-// The consumers of a source share its messages. A driver whose broker can give every consumer all of them (Traits.Broadcasts) has a second constructor for that:
-// a queue of its own for each consumer, exclusive and deleted with it, or a reader without a group. Such a consumer gets what is sent from the return of its Create
-// to the end of its take context, in order. Its messages die with it, so it is Volatile; what it releases or retries comes back to it alone, and what it rejects is
-// a dead letter that outlives it. A factory whose consumer lost the connection lets the next one go on where that was, as far as the broker knows.
+// The consumers of a source share its messages. A driver whose broker can give every consumer all of them (Traits.Broadcasts) has a second constructor for
+// that: a queue of its own for each consumer, exclusive and deleted with it, or a reader without a group. Such a consumer gets what is sent from the
+// return of its Create to the end of its take context, in order. Its messages die with it, so it is Volatile; what it releases or retries comes back to it
+// alone, and what it rejects is a dead letter that outlives it. A factory whose consumer lost the connection lets the next one go on where that was, as
+// far as the broker knows.
 type ConsumerFactory interface {
 	// Create connects and returns a consumer. It may block until ctx ends. The engine calls it again, with growing pauses, after an error and after a
 	// consumer failed; there is never more than one living consumer of a component. Marks of the package reliability tell it which errors are
@@ -34,10 +35,10 @@ type Consumer interface {
 	// Where messages go back (Traits.Redelivers) and are ordered among consumers, no more of a lane is given while some of it is out: what goes back would be
 	// overtaken by what was given meanwhile. So a lane comes in runs, the whole of a run in one call.
 	//
-	// When ctx ends, Receive returns within Traits.StopWait, and may still return messages: the engine releases them. A Volatile consumer is called
-	// again with the ended context until it returns io.EOF, which says that nothing is queued or in flight, and that nothing will be: "found empty" and
-	// "closed" are one step. What is not yet due (Message.Due) is left: it is not given before its time, and Lag.NotDue makes the engine report it. A client that reconnects by itself does so silently, shows it through component.Checker, and returns an error only when it
-	// is dead.
+	// When ctx ends, Receive returns within Traits.StopWait, and may still return messages: the engine releases them. A Volatile consumer is called again
+	// with the ended context until it returns io.EOF, which says that nothing is queued or in flight, and that nothing will be: "found empty" and "closed"
+	// are one step. What is not yet due (Message.Due) is left: it is not given before its time, and Lag.NotDue makes the engine report it. A client that
+	// reconnects by itself does so silently, shows it through component.Checker, and returns an error only when it is dead.
 	Receive(ctx context.Context, limit int) ([]*Message, error)
 
 	// Settle carries out ss and sets the Err of each that failed: [ErrLost] for a message that is no longer ours, which is counted and never tried

@@ -137,9 +137,9 @@ func WithOnDead(fn func(ctx context.Context, msg *Message, cause error) error) O
 	}
 }
 
-// StopLaneOnDead keeps the lane of a dead letter closed: its followers wait until the letter is gone, because it was replayed or removed ([DeadLetters]), for which
-// the engine looks every five seconds; or until [Component.OpenLanes], or the end of the component. A replay comes behind the followers that wait, so who needs it
-// before them repairs by hand. Without this option a dead letter frees its lane.
+// StopLaneOnDead keeps the lane of a dead letter closed: its followers wait until the letter is gone, because it was replayed or removed ([DeadLetters]),
+// for which the engine looks every five seconds; or until [Component.OpenLanes], or the end of the component. A replay comes behind the followers that
+// wait, so who needs it before them repairs by hand. Without this option a dead letter frees its lane.
 func StopLaneOnDead() OptionFunc {
 	return func(c *config) error {
 		c.stopLane = true

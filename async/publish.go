@@ -12,12 +12,13 @@ import (
 	"github.com/beatlabs/patron/reliability"
 )
 
-// PublishOption sets something of the message that [Publish] sends. It checks its value. It is no [OptionFunc]: what belongs to a message cannot be given to a
-// component, nor the other way round. Options are applied in their order to a message that has its key, data and content type, so one of your own may read them.
+// PublishOption sets something of the message that [Publish] sends. It checks its value. It is no [OptionFunc]: what belongs to a message cannot be given
+// to a component, nor the other way round. Options are applied in their order to a message that has its key, data and content type, so one of your own may
+// read them.
 type PublishOption func(*Message) error
 
-// WithID gives the message an ID of the caller's, by which a consumer knows it again. Without it each message gets a new one: who publishes again after an error
-// that wraps [ErrUnknown] should give the same ID both times.
+// WithID gives the message an ID of the caller's, by which a consumer knows it again. Without it each message gets a new one: who publishes again after an
+// error that wraps [ErrUnknown] should give the same ID both times.
 func WithID(id string) PublishOption {
 	return func(m *Message) error {
 		if id == "" {

@@ -24,7 +24,6 @@ func TestPublishSendsWhatItsOptionsSay(t *testing.T) {
 
 		err := async.Publish(t.Context(), b.Producer("q"), "k", 1, async.WithID("1"), async.WithType("placed"), async.WithHeader("X-One", "1"), several,
 			async.WithDueIn(time.Hour), async.WithExpiresIn(2*time.Hour))
-
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,21 +76,27 @@ type scheduling struct{ *plain }
 
 func (p scheduling) MaxPublishDelay() time.Duration { return p.limit }
 
+// messages makes the table short.
+type messages = []*async.Message
+
 func TestAProducerRefusesWhatItsBrokerCannotHoldBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		past, soon, late := time.Now(), time.Now().Add(time.Minute), time.Now().Add(time.Hour)
 		for name, tc := range map[string]struct {
-			messages []*async.Message
+			messages messages
 			limit    time.Duration
 			want     string // "": it is sent
 		}{
-			"no due time":      {messages: []*async.Message{{}}},
-			"due already":      {messages: []*async.Message{{Due: past}}},
-			"no delay at all":  {messages: []*async.Message{{}, {Due: soon}}, want: "async: send to t: message 1 is due in 1m0s: this broker cannot hold messages back: unsupported operation"},
-			"within":           {messages: []*async.Message{{Due: soon}}, limit: time.Minute},
-			"too long":         {messages: []*async.Message{{Due: late}}, limit: time.Minute, want: "async: send to t: message 0 is due in 1h0m0s: want at most 1m0s with this broker: unsupported operation"},
-			"expires too soon": {messages: []*async.Message{{Due: soon, Expires: soon.Add(-time.Second)}}, limit: time.Hour, want: "async: send to t: message 0 expires 1s before it is due"},
+			"no due time":     {messages: messages{{}}},
+			"due already":     {messages: messages{{Due: past}}},
+			"no delay at all": {messages: messages{{}, {Due: soon}}, want: "message 1 is due in 1m0s: this broker cannot hold messages back: unsupported operation"},
+			"within":          {messages: messages{{Due: soon}}, limit: time.Minute},
+			"too long": {
+				messages: messages{{Due: late}}, limit: time.Minute,
+				want: "message 0 is due in 1h0m0s: want at most 1m0s with this broker: unsupported operation",
+			},
+			"expires too soon": {messages: messages{{Due: soon, Expires: soon.Add(-time.Second)}}, limit: time.Hour, want: "message 0 expires 1s before it is due"},
 		} {
 			inner := &plain{limit: tc.limit}
 			p := async.Observed("test", "t", inner)
@@ -105,7 +110,7 @@ func TestAProducerRefusesWhatItsBrokerCannotHoldBack(t *testing.T) {
 					t.Errorf("%s: got %v and %d sent, want all", name, err, inner.sent)
 				}
 				continue
-			case err == nil || err.Error() != tc.want:
+			case err == nil || err.Error() != "async: send to t: "+tc.want:
 				t.Errorf("%s: got %v, want %s", name, err, tc.want)
 			case inner.sent > 0:
 				t.Errorf("%s: %d messages were sent all the same", name, inner.sent)

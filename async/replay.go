@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/beatlabs/patron/correlation"
@@ -40,10 +41,11 @@ func ReplayFilter(f DeadFilter) ReplayOption {
 	}
 }
 
-// ReplayRate sets how many messages a second are sent at most, so that what is replayed does not crowd out what is new. Without it they are sent one after another.
+// ReplayRate sets how many messages a second are sent at most, so that what is replayed does not crowd out what is new. Without it they are sent one after
+// another.
 func ReplayRate(perSecond float64) ReplayOption {
 	return func(r *replay) error {
-		if !(perSecond > 0) || perSecond > float64(time.Second) { //nolint:staticcheck // NaN is not above 0 either
+		if math.IsNaN(perSecond) || perSecond <= 0 || perSecond > float64(time.Second) {
 			return fmt.Errorf("rate %v: want above 0 messages a second", perSecond)
 		}
 		r.every = time.Duration(float64(time.Second) / perSecond)
@@ -79,9 +81,9 @@ const mostReplayErrors = 10
 // A message keeps its ID, key, data, time, correlation ID and headers; its attempts begin anew, it neither waits nor expires any more, and what it died of is
 // added to its [History]. One without an ID gets one that is the same each time. It comes after what was sent meanwhile: a replay does not restore order.
 //
-// It may be interrupted at any time, and be run again: what was sent and not yet removed is then sent twice, with the same ID, and nothing is lost. A message
-// that the broker refuses for good (reliability.Classify) is counted, stays, and does not hold up the others; any other error ends the replay. The error joins the
-// first ten of both.
+// It may be interrupted at any time, and be run again: what was sent and not yet removed is then sent twice, with the same ID, and nothing is lost. A
+// message that the broker refuses for good (reliability.Classify) is counted, stays, and does not hold up the others; any other error ends the replay. The
+// error joins the first ten of both.
 func Replay(ctx context.Context, from DeadLetters, to Producer, oo ...ReplayOption) (ReplayResult, error) {
 	r := &replay{}
 	var errs []error

@@ -235,10 +235,16 @@ func TestNothingIsRemovedBeforeItIsSent(t *testing.T) {
 		left               int
 		text               string
 	}{
-		"a send fails":      {send: errBroken, want: async.ReplayResult{Matched: 2, Sent: 1, Removed: 1}, removed: []string{"1"}, left: 2, text: `async: replay: message "2": broken`},
-		"a send is refused": {send: reliability.Permanent(errBroken), want: async.ReplayResult{Matched: 3, Sent: 2, Removed: 2, Refused: 1}, removed: []string{"1", "3"}, left: 1, text: `async: replay: message "2": broken`},
-		"a removal fails":   {remove: errBroken, want: async.ReplayResult{Matched: 1, Sent: 1}, removed: []string{"1"}, left: 3, text: `async: replay: message "1" was sent, but its letter could not be removed: broken`},
-		"the list fails":    {list: errBroken, left: 3, text: "async: replay: broken"},
+		"a send fails": {send: errBroken, want: async.ReplayResult{Matched: 2, Sent: 1, Removed: 1}, removed: []string{"1"}, left: 2, text: `message "2": broken`},
+		"a send is refused": {
+			send: reliability.Permanent(errBroken), want: async.ReplayResult{Matched: 3, Sent: 2, Removed: 2, Refused: 1}, removed: []string{"1", "3"}, left: 1,
+			text: `message "2": broken`,
+		},
+		"a removal fails": {
+			remove: errBroken, want: async.ReplayResult{Matched: 1, Sent: 1}, removed: []string{"1"}, left: 3,
+			text: `message "1" was sent, but its letter could not be removed: broken`,
+		},
+		"the list fails": {list: errBroken, left: 3, text: "broken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -253,7 +259,7 @@ func TestNothingIsRemovedBeforeItIsSent(t *testing.T) {
 
 				got, err := async.Replay(t.Context(), from, to)
 
-				if got != tc.want || err == nil || err.Error() != tc.text {
+				if got != tc.want || err == nil || err.Error() != "async: replay: "+tc.text {
 					t.Errorf("got %+v, %v, want %+v, %s", got, err, tc.want, tc.text)
 				}
 				if !slices.Equal(from.removed, tc.removed) || len(b.DeadLetters("q")) != tc.left {

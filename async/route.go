@@ -8,8 +8,8 @@ import (
 	"github.com/beatlabs/patron/reliability"
 )
 
-// UnknownTypeError says that a router has no processor for the type of a message. It is permanent, so the failure policy decides at once: with a dead letter the
-// message is kept there, from where it is replayed when there is a processor for it.
+// UnknownTypeError says that a router has no processor for the type of a message. It is permanent, so the failure policy decides at once: with a dead
+// letter the message is kept there, from where it is replayed when there is a processor for it.
 type UnknownTypeError struct {
 	Type string // "": the message says no type
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,7 +41,7 @@ func TestMessagesGoToTheProcessorOfTheirType(t *testing.T) {
 		{{Key: async.HeaderType, Value: "Placed"}},                                  // types are compared as they are
 		nil,
 	} {
-		if err := proc(t.Context(), &async.Message{ID: fmt.Sprint(i), Headers: h}); err != nil {
+		if err := proc(t.Context(), &async.Message{ID: strconv.Itoa(i), Headers: h}); err != nil {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 // the test if it cannot. Its methods may be called concurrently.
 //
 // What the suite cannot do through the contract, it does through further small interfaces that it finds by assertion: [DeadLetterReader], [Outage],
-// [Absence], [SettlementFailer], [DeadLetterBreaker], [Revoker], [Loser], [SendFailer], [Broadcaster]. Cases that need one that is missing are skipped with its name, so a
-// harness should have all that its broker allows.
+// [Absence], [SettlementFailer], [DeadLetterBreaker], [Revoker], [Loser], [SendFailer], [Broadcaster]. Cases that need one that is missing are skipped
+// with its name, so a harness should have all that its broker allows.
 type Harness interface {
 	// Factory returns a factory of consumers of the source. The consumers of all factories share its messages: they are one group.
 	Factory() async.ConsumerFactory

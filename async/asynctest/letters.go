@@ -263,7 +263,10 @@ func lettersEnded(s *stage) {
 	if !failed && seen == 3 {
 		s.Errorf("list with an ended context: got all letters and no error")
 	}
-	for range s.letters().List(s.base, async.DeadFilter{}) {
+	for _, err := range s.letters().List(s.base, async.DeadFilter{}) {
+		if err != nil {
+			s.Errorf("list: %v", err)
+		}
 		break // which must not be resented
 	}
 }

@@ -69,8 +69,8 @@ func RunProducer(t *testing.T, traits async.Traits, newHarness func(testing.TB) 
 	run(t, traits, newHarness, producerCases(), oo)
 }
 
-// RunDeadLetters runs the conformance suite for the dead letters of a driver: its factory must be an async.DeadLetterKeeper. The letters are written by rejections
-// of the consumers of the harness, and replayed with its producers.
+// RunDeadLetters runs the conformance suite for the dead letters of a driver: its factory must be an async.DeadLetterKeeper. The letters are written by
+// rejections of the consumers of the harness, and replayed with its producers.
 func RunDeadLetters(t *testing.T, traits async.Traits, newHarness func(testing.TB) Harness, oo ...OptionFunc) {
 	t.Helper()
 	run(t, traits, newHarness, letterCases(), oo)

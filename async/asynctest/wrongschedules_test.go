@@ -203,7 +203,7 @@ func (c *droppingConsumer) Receive(ctx context.Context, _ int) ([]*async.Message
 			return nil, err
 		}
 		for _, m := range slices.Clone(mm) {
-			_ = c.driver.Settle(ctx, []async.Settlement{{Message: m}})
+			_ = c.Settle(ctx, []async.Settlement{{Message: m}})
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 // Binding says how attributes are called as headers.
 type Binding uint8
 
-// The bindings. Any of them is read; which one to write depends on who else reads it. The broker does not matter: each carries all of them but SQS, which takes no
-// colon, so that none is written.
+// The bindings. Any of them is read; which one to write depends on who else reads it. The broker does not matter: each carries all of them but SQS, which
+// takes no colon, so that none is written.
 const (
 	Kafka Binding = iota // ce_id; the default
 	AMQP                 // cloudEvents_id
@@ -36,8 +36,8 @@ type form struct {
 	prefix  string // compared without regard to case
 }
 
-// forms are all that are read, the one that is written first among those of its binding. A message with attributes in several of them has come through a gateway
-// that did not take the old ones off: the first form with a specversion counts, whole.
+// forms are all that are read, the one that is written first among those of its binding. A message with attributes in several of them has come through a
+// gateway that did not take the old ones off: the first form with a specversion counts, whole.
 func forms() [4]form {
 	return [...]form{{Kafka, "ce_"}, {AMQP, "cloudEvents_"}, {AMQP, "cloudEvents:"}, {HTTP, "ce-"}}
 }
@@ -106,7 +106,7 @@ func percentDecode(s string) (string, error) {
 		if i+2 >= len(s) || fromHex(s[i+1]) < 0 || fromHex(s[i+2]) < 0 {
 			return "", fmt.Errorf("%q: want two hexadecimal digits behind each percent sign", s)
 		}
-		b.WriteByte(byte(fromHex(s[i+1])<<4 | fromHex(s[i+2]))) //nolint:gosec // two digits are a byte
+		b.WriteByte(byte(fromHex(s[i+1])<<4 | fromHex(s[i+2])))
 		i += 2
 	}
 	return b.String(), nil

@@ -1,6 +1,6 @@
-// Package cloudevents reads and writes messages as CloudEvents 1.0 (https://github.com/cloudevents/spec, version 1.0.2) in binary mode: the data of the event is
-// the body of the message, and its attributes are headers. So services that were not written with this framework, or speak to a broker of another kind, understand
-// what was published, and the other way round.
+// Package cloudevents reads and writes messages as CloudEvents 1.0 (https://github.com/cloudevents/spec, version 1.0.2) in binary mode: the data of the
+// event is the body of the message, and its attributes are headers. So services that were not written with this framework, or speak to a broker of another
+// kind, understand what was published, and the other way round.
 //
 // # Reading
 //
@@ -8,10 +8,10 @@
 //
 //	async.OnType("com.example.order.placed", cloudevents.Handle(func(ctx context.Context, e cloudevents.Event, o Order) error { … }))
 //
-// [Read] does it by hand. The attributes may come in the form of any binding, whatever the broker is, since gateways carry them on: "ce_" of Kafka, "cloudEvents_"
-// and "cloudEvents:" of AMQP, "ce-" of HTTP with its percent-encoding. The required attributes are there and every attribute obeys its rules, or the error is an
-// async.DecodeError, which is permanent and names all that is wrong. Events in structured mode (application/cloudevents+json) are read as well; batches and other
-// formats are refused by name.
+// [Read] does it by hand. The attributes may come in the form of any binding, whatever the broker is, since gateways carry them on: "ce_" of Kafka,
+// "cloudEvents_" and "cloudEvents:" of AMQP, "ce-" of HTTP with its percent-encoding. The required attributes are there and every attribute obeys its
+// rules, or the error is an async.DecodeError, which is permanent and names all that is wrong. Events in structured mode (application/cloudevents+json)
+// are read as well; batches and other formats are refused by name.
 //
 // # Writing
 //
@@ -29,6 +29,7 @@
 //
 // # Traces
 //
-// The header traceparent is the trace of the delivery: the producer sets it, each hop changes it, and the engine joins it. The extension traceparent is the trace
-// in which the event came into being: Wrap sets it once, nothing changes it, and a handler finds it in Event.Extensions. One is never taken for the other.
+// The header traceparent is the trace of the delivery: the producer sets it, each hop changes it, and the engine joins it. The extension traceparent is
+// the trace in which the event came into being: Wrap sets it once, nothing changes it, and a handler finds it in Event.Extensions. One is never taken for
+// the other.
 package cloudevents

@@ -88,7 +88,8 @@ func (e *Event) Validate() error {
 // attribute is a name and a value.
 type attribute struct{ name, value string }
 
-// attributes returns what is set, but for the content type of the data and what is wrong by name: the required ones in front, extensions in order of their names.
+// attributes returns what is set, but for the content type of the data and what is wrong by name: the required ones in front, extensions in order of their
+// names.
 func (e *Event) attributes() []attribute {
 	aa := make([]attribute, 0, 7+len(e.Extensions))
 	add := func(name, value string) {

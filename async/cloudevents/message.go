@@ -11,8 +11,8 @@ import (
 // ErrNotEvent is wrapped by the errors of messages that are no CloudEvents at all: they have no specversion.
 var ErrNotEvent = errors.New("cloudevents: not an event")
 
-// Read returns the event that msg is, in binary mode of any binding or in structured mode. Its Data is that of the message where that is the same bytes. Errors are
-// [*async.DecodeError], which is permanent, and join everything that is wrong; those of a message that is no event wrap [ErrNotEvent].
+// Read returns the event that msg is, in binary mode of any binding or in structured mode. Its Data is that of the message where that is the same bytes.
+// Errors are [*async.DecodeError], which is permanent, and join everything that is wrong; those of a message that is no event wrap [ErrNotEvent].
 func Read(msg *async.Message) (Event, error) {
 	e, err := read(msg)
 	if err == nil {
@@ -80,8 +80,8 @@ func readForm(f form, h async.Headers) (Event, error) {
 	return e, errors.Join(errs...)
 }
 
-// Message returns a message that is the event, in binary mode. The extension partitionkey is its key. It shares Data. The error says everything that is wrong with
-// the event.
+// Message returns a message that is the event, in binary mode. The extension partitionkey is its key. It shares Data. The error says everything that is
+// wrong with the event.
 func (e *Event) Message(b Binding) (*async.Message, error) {
 	m := &async.Message{ID: e.ID, Time: e.Time, Data: e.Data}
 	if key := e.Extensions[namePartitionKey]; key != "" {

@@ -2,6 +2,7 @@ package cloudevents_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,16 +54,28 @@ func TestHeadersAreWhatTheBindingsSay(t *testing.T) {
 	subject := e.Subject
 	for b, want := range map[cloudevents.Binding]async.Headers{
 		cloudevents.Kafka: {
-			{Key: "ce_specversion", Value: "1.0"}, {Key: "ce_id", Value: "1"}, {Key: "ce_source", Value: "/s"}, {Key: "ce_type", Value: "t"},
-			{Key: "ce_subject", Value: subject}, {Key: "Content-Type", Value: "text/plain"},
+			{Key: "ce_specversion", Value: "1.0"},
+			{Key: "ce_id", Value: "1"},
+			{Key: "ce_source", Value: "/s"},
+			{Key: "ce_type", Value: "t"},
+			{Key: "ce_subject", Value: subject},
+			{Key: "Content-Type", Value: "text/plain"},
 		},
 		cloudevents.AMQP: {
-			{Key: "cloudEvents_specversion", Value: "1.0"}, {Key: "cloudEvents_id", Value: "1"}, {Key: "cloudEvents_source", Value: "/s"},
-			{Key: "cloudEvents_type", Value: "t"}, {Key: "cloudEvents_subject", Value: subject}, {Key: "Content-Type", Value: "text/plain"},
+			{Key: "cloudEvents_specversion", Value: "1.0"},
+			{Key: "cloudEvents_id", Value: "1"},
+			{Key: "cloudEvents_source", Value: "/s"},
+			{Key: "cloudEvents_type", Value: "t"},
+			{Key: "cloudEvents_subject", Value: subject},
+			{Key: "Content-Type", Value: "text/plain"},
 		},
 		cloudevents.HTTP: {
-			{Key: "ce-specversion", Value: "1.0"}, {Key: "ce-id", Value: "1"}, {Key: "ce-source", Value: "/s"}, {Key: "ce-type", Value: "t"},
-			{Key: "ce-subject", Value: "Euro%20%E2%82%AC%20%F0%9F%98%80%20%22100%25%22"}, {Key: "Content-Type", Value: "text/plain"},
+			{Key: "ce-specversion", Value: "1.0"},
+			{Key: "ce-id", Value: "1"},
+			{Key: "ce-source", Value: "/s"},
+			{Key: "ce-type", Value: "t"},
+			{Key: "ce-subject", Value: "Euro%20%E2%82%AC%20%F0%9F%98%80%20%22100%25%22"},
+			{Key: "Content-Type", Value: "text/plain"},
 		},
 	} {
 		m, err := e.Message(b)
@@ -91,12 +104,26 @@ func TestEventsOfOthersAreRead(t *testing.T) {
 	t.Parallel()
 	want := cloudevents.Event{ID: "1", Source: "/s", Type: "t", Subject: "a b", DataContentType: "text/plain", Data: []byte("d")}
 	for name, h := range map[string]async.Headers{
-		"cases of headers":           headers("CE_SpecVersion", "1.0", "CE_ID", "1", "CE_Source", "/s", "CE_Type", "t", "CE_Subject", "a b", "content-type", "text/plain"),
-		"AMQP with a colon":          headers("cloudEvents:specversion", "1.0", "cloudEvents:id", "1", "cloudEvents:source", "/s", "cloudEvents:type", "t", "cloudEvents:subject", "a b", "Content-Type", "text/plain"),
-		"HTTP, quoted":               headers("Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "/s", "Ce-Type", "t", "Ce-Subject", `"a\ b"`, "Content-Type", "text/plain"),
-		"HTTP, percent in lower":     headers("ce-specversion", "1.0", "ce-id", "%31", "ce-source", "%2fs", "ce-type", "t", "ce-subject", "a%20b", "Content-Type", "text/plain"),
-		"content type as attribute":  headers("ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t", "ce_subject", "a b", "ce_datacontenttype", "text/plain"),
-		"left over from another one": headers("ce-specversion", "1.0", "ce-id", "old", "ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t", "ce_subject", "a b", "Content-Type", "text/plain"),
+		"cases of headers": headers(
+			"CE_SpecVersion", "1.0", "CE_ID", "1", "CE_Source", "/s", "CE_Type", "t", "CE_Subject", "a b", "content-type", "text/plain",
+		),
+		"AMQP with a colon": headers(
+			"cloudEvents:specversion", "1.0", "cloudEvents:id", "1", "cloudEvents:source", "/s", "cloudEvents:type", "t", "cloudEvents:subject",
+			"a b", "Content-Type", "text/plain",
+		),
+		"HTTP, quoted": headers(
+			"Ce-Specversion", "1.0", "Ce-Id", "1", "Ce-Source", "/s", "Ce-Type", "t", "Ce-Subject", `"a\ b"`, "Content-Type", "text/plain",
+		),
+		"HTTP, percent in lower": headers(
+			"ce-specversion", "1.0", "ce-id", "%31", "ce-source", "%2fs", "ce-type", "t", "ce-subject", "a%20b", "Content-Type", "text/plain",
+		),
+		"content type as attribute": headers(
+			"ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t", "ce_subject", "a b", "ce_datacontenttype", "text/plain",
+		),
+		"left over from another one": headers(
+			"ce-specversion", "1.0", "ce-id", "old", "ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t", "ce_subject", "a b",
+			"Content-Type", "text/plain",
+		),
 	} {
 		got, err := cloudevents.Read(&async.Message{Headers: h, Data: []byte("d")})
 		if err != nil {
@@ -112,36 +139,64 @@ func TestEventsOfOthersAreRead(t *testing.T) {
 func TestWhatIsNoEventIsSaidForGood(t *testing.T) {
 	t.Parallel()
 	good := []string{"ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t"}
-	with := func(more ...string) async.Headers { return headers(append(good[:len(good):len(good)], more...)...) }
+	with := func(more ...string) async.Headers { return headers(append(slices.Clip(good), more...)...) }
 	for name, tc := range map[string]struct {
 		headers async.Headers
 		body    string
 		want    []string
 	}{
-		"nothing":                {nil, "", []string{"cloudevents: not an event"}},
-		"another version":        {headers("ce_specversion", "0.3", "ce_id", "1", "ce_source", "/s", "ce_type", "t"), "", []string{`attribute specversion "0.3": want 1.0`}},
-		"nothing but a version":  {headers("ce_specversion", "1.0"), "", []string{"attribute id is required", "attribute source is required", "attribute type is required"}},
-		"twice":                  {with("CE_ID", "2"), "", []string{"attribute id is there twice"}},
-		"bad extension":          {with("ce_my-ext", "1"), "", []string{`attribute "my-ext": want a name of 1 to 20 of a-z and 0-9`}},
-		"long extension":         {with("ce_abcdefghijklmnopqrstu", "1"), "", []string{"want a name of 1 to 20"}},
-		"data as extension":      {with("ce_data", "1"), "", []string{"extension data: it is the name of an attribute"}},
-		"bad time":               {with("ce_time", "yesterday"), "", []string{`attribute time "yesterday": want RFC 3339`}},
-		"bad schema":             {with("ce_dataschema", "/relative"), "", []string{"want an absolute URI"}},
-		"bad source":             {headers("ce_specversion", "1.0", "ce_id", "1", "ce_source", "%zz", "ce_type", "t"), "", []string{`attribute source "%zz": want a URI-reference`}},
-		"control characters":     {with("ce_subject", "a\x00b"), "", []string{"want no control characters"}},
-		"not UTF-8":              {with("ce_subject", "\xff"), "", []string{"want UTF-8"}},
-		"bad percent":            {headers("ce-specversion", "1.0", "ce-id", "%4", "ce-source", "/s", "ce-type", "t"), "", []string{"two hexadecimal digits", "attribute id"}},
-		"bad content type":       {with("Content-Type", "text"+"/"), "", []string{"want a media type"}},
-		"several things":         {with("ce_time", "x", "ce_A_B", "1"), "", []string{"attribute time", `attribute "a_b"`}},
-		"structured batch":       {headers("Content-Type", "application/cloudevents-batch+json"), "[]", []string{"want application/cloudevents+json"}},
-		"structured in XML":      {headers("Content-Type", "application/cloudevents+xml"), "<a/>", []string{"want application/cloudevents+json"}},
-		"structured not UTF-8":   {headers("Content-Type", "application/cloudevents+json; charset=latin1"), "{}", []string{"want UTF-8"}},
-		"structured, no JSON":    {headers("Content-Type", "application/cloudevents+json"), "{", []string{"structured mode"}},
-		"structured, nothing":    {headers("Content-Type", "application/cloudevents+json"), "{}", []string{"not an event"}},
-		"structured, array":      {headers("Content-Type", "application/cloudevents+json"), `{"specversion":"1.0","id":[1]}`, []string{"attribute id: [1]: want a string"}},
-		"structured, fraction":   {headers("Content-Type", "application/cloudevents+json"), `{"specversion":"1.0","x":1.5}`, []string{"attribute x: number 1.5: want an integer"}},
-		"structured, two bodies": {headers("Content-Type", "application/cloudevents+json"), `{"specversion":"1.0","data":1,"data_base64":""}`, []string{"both data and data_base64"}},
-		"structured, base64":     {headers("Content-Type", "application/cloudevents+json"), `{"specversion":"1.0","data_base64":"*"}`, []string{"data_base64"}},
+		"nothing": {nil, "", []string{"cloudevents: not an event"}},
+		"another version": {
+			headers("ce_specversion", "0.3", "ce_id", "1", "ce_source", "/s", "ce_type", "t"),
+			"",
+			[]string{`attribute specversion "0.3": want 1.0`},
+		},
+		"nothing but a version": {
+			headers("ce_specversion", "1.0"),
+			"",
+			[]string{"attribute id is required", "attribute source is required", "attribute type is required"},
+		},
+		"twice":             {with("CE_ID", "2"), "", []string{"attribute id is there twice"}},
+		"bad extension":     {with("ce_my-ext", "1"), "", []string{`attribute "my-ext": want a name of 1 to 20 of a-z and 0-9`}},
+		"long extension":    {with("ce_abcdefghijklmnopqrstu", "1"), "", []string{"want a name of 1 to 20"}},
+		"data as extension": {with("ce_data", "1"), "", []string{"extension data: it is the name of an attribute"}},
+		"bad time":          {with("ce_time", "yesterday"), "", []string{`attribute time "yesterday": want RFC 3339`}},
+		"bad schema":        {with("ce_dataschema", "/relative"), "", []string{"want an absolute URI"}},
+		"bad source": {
+			headers("ce_specversion", "1.0", "ce_id", "1", "ce_source", "%zz", "ce_type", "t"),
+			"",
+			[]string{`attribute source "%zz": want a URI-reference`},
+		},
+		"control characters": {with("ce_subject", "a\x00b"), "", []string{"want no control characters"}},
+		"not UTF-8":          {with("ce_subject", "\xff"), "", []string{"want UTF-8"}},
+		"bad percent": {
+			headers("ce-specversion", "1.0", "ce-id", "%4", "ce-source", "/s", "ce-type", "t"),
+			"",
+			[]string{"two hexadecimal digits", "attribute id"},
+		},
+		"bad content type":     {with("Content-Type", "text"+"/"), "", []string{"want a media type"}},
+		"several things":       {with("ce_time", "x", "ce_A_B", "1"), "", []string{"attribute time", `attribute "a_b"`}},
+		"structured batch":     {headers("Content-Type", "application/cloudevents-batch+json"), "[]", []string{"want application/cloudevents+json"}},
+		"structured in XML":    {headers("Content-Type", "application/cloudevents+xml"), "<a/>", []string{"want application/cloudevents+json"}},
+		"structured not UTF-8": {headers("Content-Type", "application/cloudevents+json; charset=latin1"), "{}", []string{"want UTF-8"}},
+		"structured, no JSON":  {headers("Content-Type", "application/cloudevents+json"), "{", []string{"structured mode"}},
+		"structured, nothing":  {headers("Content-Type", "application/cloudevents+json"), "{}", []string{"not an event"}},
+		"structured, array": {
+			headers("Content-Type", "application/cloudevents+json"),
+			`{"specversion":"1.0","id":[1]}`,
+			[]string{"attribute id: [1]: want a string"},
+		},
+		"structured, fraction": {
+			headers("Content-Type", "application/cloudevents+json"),
+			`{"specversion":"1.0","x":1.5}`,
+			[]string{"attribute x: number 1.5: want an integer"},
+		},
+		"structured, two bodies": {
+			headers("Content-Type", "application/cloudevents+json"),
+			`{"specversion":"1.0","data":1,"data_base64":""}`,
+			[]string{"both data and data_base64"},
+		},
+		"structured, base64": {headers("Content-Type", "application/cloudevents+json"), `{"specversion":"1.0","data_base64":"*"}`, []string{"data_base64"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

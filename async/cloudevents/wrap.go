@@ -41,8 +41,8 @@ func WithDefaultType(name string) OptionFunc {
 	}
 }
 
-// WithAttribute sets an attribute of the event that is published: subject, dataschema, or an extension. What the message itself has is not set this way: the ID is
-// async.WithID, the type async.WithType. It needs a producer of [Wrap] to become what its binding wants.
+// WithAttribute sets an attribute of the event that is published: subject, dataschema, or an extension. What the message itself has is not set this way:
+// the ID is async.WithID, the type async.WithType. It needs a producer of [Wrap] to become what its binding wants.
 func WithAttribute(name, value string) async.PublishOption {
 	return func(m *async.Message) error {
 		switch name {
@@ -60,12 +60,13 @@ func WithAttribute(name, value string) async.PublishOption {
 // WithSubject sets what the event is about, in its source.
 func WithSubject(subject string) async.PublishOption { return WithAttribute(nameSubject, subject) }
 
-// Wrap returns a producer that makes each message an event from source, a URI-reference, and sends it with p. ID, time and content type of the message become those
-// of the event; its type is async.TypeOf, or [WithDefaultType]; attributes that are there stay, in the form of the binding ([WithBinding]), so an event that was
-// received goes on as it came. The extensions traceparent and tracestate say in which trace the event came into being. Events in structured mode pass as they are.
+// Wrap returns a producer that makes each message an event from source, a URI-reference, and sends it with p. ID, time and content type of the message
+// become those of the event; its type is async.TypeOf, or [WithDefaultType]; attributes that are there stay, in the form of the binding ([WithBinding]),
+// so an event that was received goes on as it came. The extensions traceparent and tracestate say in which trace the event came into being. Events in
+// structured mode pass as they are.
 //
-// If one message cannot be made an event, nothing of that Send is sent, and the error is permanent. Close closes p. It returns everything that is wrong with its
-// arguments, joined.
+// If one message cannot be made an event, nothing of that Send is sent, and the error is permanent. Close closes p. It returns everything that is wrong
+// with its arguments, joined.
 func Wrap(p async.Producer, source string, oo ...OptionFunc) (async.Producer, error) {
 	w := &producer{next: p, source: source}
 	var errs []error

@@ -68,8 +68,9 @@ func (t *topic) leave(q *queue) {
 // Broadcast returns a factory of consumers of topic, each of which gets every message that is sent to it while the consumer lives: the instances of a service
 // that all must know. What was sent before is not for it. Topics and queues do not share their names: what [Broker.BroadcastProducer] sends comes here alone.
 //
-// When a consumer is to stop it gets nothing new, and is drained of what it has. When its connection is lost, the next consumer of the same factory goes on where
-// it was; until there is one its queue fills, up to [WithCapacity]. Messages that are rejected are dead letters of the topic, one for each ID, however many consumers reject it; a replay to the topic reaches all again.
+// When a consumer is to stop it gets nothing new, and is drained of what it has. When its connection is lost, the next consumer of the same factory goes
+// on where it was; until there is one its queue fills, up to [WithCapacity]. Messages that are rejected are dead letters of the topic, one for each ID,
+// however many consumers reject it; a replay to the topic reaches all again.
 func (b *Broker) Broadcast(topic string) async.ConsumerFactory {
 	return &broadcastFactory{topic: b.topic(topic)}
 }
@@ -168,8 +169,8 @@ func (c *broadcastConsumer) Close(ctx context.Context) error {
 	return err
 }
 
-// BroadcastProducer returns a producer to all consumers of topic that live, see [Broker.Broadcast]. Send returns when each of them has the messages in its queue,
-// and blocks while one of these is full. Without consumers a message is for nobody, and gone.
+// BroadcastProducer returns a producer to all consumers of topic that live, see [Broker.Broadcast]. Send returns when each of them has the messages in its
+// queue, and blocks while one of these is full. Without consumers a message is for nobody, and gone.
 func (b *Broker) BroadcastProducer(topic string) async.Producer {
 	return async.Observed(system, topic, &broadcastProducer{topic: b.topic(topic)})
 }

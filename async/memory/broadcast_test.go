@@ -108,8 +108,11 @@ func TestTheFaultsOfABroadcastAreThoseOfASend(t *testing.T) {
 	b := newBroker(t)
 	p := b.BroadcastProducer("t")
 	c := consumeFrom(t, b.Broadcast("t"))
-	if err := b.Inject(memory.Fault{Op: memory.OpSend, Times: 1, Err: errBroken}, memory.Fault{Op: memory.OpSend, After: 1, Times: 1, Err: errBroken, Unheard: true},
-		memory.Fault{Op: memory.OpSendOne, After: 1, Times: 1, Err: errBroken}); err != nil {
+	if err := b.Inject(
+		memory.Fault{Op: memory.OpSend, Times: 1, Err: errBroken},
+		memory.Fault{Op: memory.OpSend, After: 1, Times: 1, Err: errBroken, Unheard: true},
+		memory.Fault{Op: memory.OpSendOne, After: 1, Times: 1, Err: errBroken},
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Send(t.Context(), &async.Message{ID: "1"}); !errors.Is(err, errBroken) || errors.Is(err, async.ErrUnknown) {

@@ -12,8 +12,9 @@ import (
 
 // queue is the messages of one name. Everything in it is guarded by one mutex, which is never held while something waits or while code outside is called.
 //
-// A message that may be given out is offered in one of two places: fresh, if it never waited for anything; late, if it went back or waited for others of its
-// key. Of a key only the oldest message is offered, and only while none of it is in flight. The oldest offer is taken first. What is delayed or not yet due is in neither.
+// A message that may be given out is offered in one of two places: fresh, if it never waited for anything; late, if it went back or waited for others of
+// its key. Of a key only the oldest message is offered, and only while none of it is in flight. The oldest offer is taken first. What is delayed or not
+// yet due is in neither.
 type queue struct {
 	name   string
 	source *async.Source // of copies for callers outside; each consumer has its own
