@@ -36,7 +36,10 @@ func (p *observedProducer) Send(ctx context.Context, mm ...*Message) error {
 		return nil
 	}
 	var now time.Time
-	for _, m := range mm {
+	for i, m := range mm {
+		if m == nil {
+			return fmt.Errorf("async: send to %s: message %d is nil", p.destination, i)
+		}
 		if m.ID == "" {
 			m.ID = correlation.New()
 		}

@@ -142,3 +142,12 @@ func ExamplePublish_delayed() {
 	}
 	// Output: reminder-536365 reminder 1h0m0s
 }
+
+func TestANilMessageIsAnErrorAndNotAPanic(t *testing.T) {
+	t.Parallel()
+	inner := &plain{}
+	err := async.Observed("test", "t", inner).Send(t.Context(), &async.Message{}, nil)
+	if want := "async: send to t: message 1 is nil"; err == nil || err.Error() != want || inner.sent > 0 {
+		t.Errorf("got %v and %d sent, want %s and none", err, inner.sent, want)
+	}
+}

@@ -4,9 +4,28 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	plog "github.com/beatlabs/patron/log"
 )
+
+// watchLanes looks for closed lanes that may be opened, until ctx ends.
+func (s *session) watchLanes(ctx context.Context) {
+	letters, ok := s.c.DeadLetters()
+	if !ok || !s.c.config.stopLane {
+		return
+	}
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.reopenLanes(ctx, letters)
+		}
+	}
+}
 
 // closedLane is one that StopLaneOnDead closed, and the IDs of what died in it.
 type closedLane struct {
@@ -16,11 +35,7 @@ type closedLane struct {
 
 // reopenLanes opens the lanes whose dead letters are gone, because they were replayed or removed, by whatever process. A lane of which a message without an ID
 // died waits for Component.OpenLanes.
-func (s *session) reopenLanes(ctx context.Context) {
-	letters, ok := s.c.DeadLetters()
-	if !ok || !s.c.config.stopLane {
-		return
-	}
+func (s *session) reopenLanes(ctx context.Context, letters DeadLetters) {
 	for _, closed := range s.closedLanes() {
 		left, err := stillDead(ctx, letters, closed.dead)
 		if err != nil {

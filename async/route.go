@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/beatlabs/patron/reliability"
 )
@@ -24,7 +25,7 @@ func (e *UnknownTypeError) Error() string {
 // Class makes the error permanent, see [reliability.Classify].
 func (e *UnknownTypeError) Class() reliability.Class { return reliability.ClassPermanent }
 
-// typeHeaders are where a message may say its type, the first that does counts: our own, and those of CloudEvents in the bindings of Kafka, AMQP and HTTP.
+// typeHeaders are where a message may say its type, the first that does counts: our own, and those of CloudEvents in the bindings of Kafka, AMQP and HTTP, whose values are percent-encoded.
 const (
 	typeHeaderKafka   = "ce_type"
 	typeHeaderAMQP    = "cloudEvents:type"
@@ -35,9 +36,16 @@ const (
 // TypeOf returns the type of msg: what [HeaderType] says, else the type of a CloudEvent in binary mode, else "".
 func TypeOf(msg *Message) string {
 	for _, key := range [...]string{HeaderType, typeHeaderKafka, typeHeaderAMQP, typeHeaderAMQPAlt, typeHeaderHTTP} {
-		if t := msg.Headers.Get(key); t != "" {
-			return t
+		t := msg.Headers.Get(key)
+		if t == "" {
+			continue
 		}
+		if key == typeHeaderHTTP {
+			if decoded, err := url.PathUnescape(t); err == nil {
+				return decoded
+			}
+		}
+		return t
 	}
 	return ""
 }

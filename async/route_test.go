@@ -36,7 +36,7 @@ func TestMessagesGoToTheProcessorOfTheirType(t *testing.T) {
 		{{Key: "ce_type", Value: "paid"}},
 		{{Key: "cloudEvents:type", Value: "paid"}},
 		{{Key: "cloudEvents_type", Value: "placed"}},
-		{{Key: "Ce-Type", Value: "placed"}},
+		{{Key: "Ce-Type", Value: "plac%65d"}},
 		{{Key: "ce_type", Value: "paid"}, {Key: async.HeaderType, Value: "placed"}}, // our own wins
 		{{Key: async.HeaderType, Value: "Placed"}},                                  // types are compared as they are
 		nil,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	plog "github.com/beatlabs/patron/log"
@@ -14,6 +15,9 @@ const watchEvery = 5 * time.Second
 
 // watch keeps what is held from coming back (Extender) and sets the gauges, until ctx ends.
 func (s *session) watch(ctx context.Context) {
+	var lanes sync.WaitGroup // apart: a store of dead letters that is slow must not keep leases from being extended
+	defer lanes.Wait()
+	lanes.Go(func() { s.watchLanes(ctx) })
 	extender, extends := s.consumer.(Extender)
 	every := watchEvery
 	if extends = extends && s.traits.Visibility > 0; extends {
@@ -33,7 +37,6 @@ func (s *session) watch(ctx context.Context) {
 			if now.Sub(watched) >= watchEvery {
 				watched = now
 				s.gauge(ctx, lagger)
-				s.reopenLanes(ctx)
 			}
 		}
 	}

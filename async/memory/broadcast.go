@@ -94,12 +94,17 @@ func (f *broadcastFactory) Create(ctx context.Context) (async.Consumer, error) {
 		return nil, fmt.Errorf("memory: consume broadcast: %w", reliability.Permanent(errNoTopic))
 	}
 	q := f.adopt()
-	if q == nil {
+	adopted := q != nil
+	if !adopted {
 		q = f.topic.subscribe()
 	}
 	c, err := (&factory{queue: q}).create(ctx)
-	if err != nil {
+	switch {
+	case err != nil && adopted:
 		f.abandon(q)
+		return nil, err
+	case err != nil:
+		f.topic.leave(q)
 		return nil, err
 	}
 	return &broadcastConsumer{consumer: c, factory: f}, nil

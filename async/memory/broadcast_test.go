@@ -135,3 +135,16 @@ func TestTheFaultsOfABroadcastAreThoseOfASend(t *testing.T) {
 		t.Errorf("send after close: got %v, want ErrClosed", err)
 	}
 }
+
+func TestABroadcastConsumerThatNeverCameAboutTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, memory.WithCapacity(1))
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.Broadcast("t").Create(ended); !errors.Is(err, context.Canceled) {
+			t.Fatalf("create: got %v, want the error of the context", err)
+		}
+		sendTo(t, b.BroadcastProducer("t"), &async.Message{ID: "1"}, &async.Message{ID: "2"}) // which would not fit into a queue
+	})
+}

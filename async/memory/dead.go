@@ -3,6 +3,7 @@ package memory
 import (
 	stdlist "container/list"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -24,7 +25,7 @@ type deadLetters struct {
 // letter is one writing of a message. A message that dies again is written anew: another letter in the place of the old one.
 type letter struct {
 	of    *deadLetters
-	msg   *async.Message   // with the headers that say why it is dead
+	dead  async.DeadLetter // for reading only
 	place *stdlist.Element // nil: it is removed, or written anew
 }
 
@@ -39,8 +40,11 @@ func newDeadLetters(name string, capacity int) *deadLetters {
 func (q *queue) writeDeadLocked(it *item, attempts int, cause error) error {
 	m := q.copyOf(it)
 	m.Attempt = attempts
-	async.MarkDead(m, cause, attempts, q.source, time.Now())
-	l, err := q.dead.write(m, it.letter)
+	reason := ""
+	if cause != nil {
+		reason = cause.Error()
+	}
+	l, err := q.dead.write(async.DeadLetter{Message: m, Cause: reason, Attempts: attempts, Origin: q.source.String(), Time: time.Now()}, it.letter)
 	if err != nil {
 		return err
 	}
@@ -49,23 +53,25 @@ func (q *queue) writeDeadLocked(it *item, attempts int, cause error) error {
 }
 
 // write adds a letter, in the place of old if that is still there.
-func (d *deadLetters) write(m *async.Message, old *letter) (*letter, error) {
+func (d *deadLetters) write(dead async.DeadLetter, old *letter) (*letter, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if (old == nil || old.place == nil) && m.ID != "" {
-		old = d.byID[m.ID]
+	id := dead.Message.ID
+	if (old == nil || old.place == nil) && id != "" {
+		old = d.byID[id]
 	}
 	again := old != nil && old.place != nil
 	if !again && d.order.Len() >= d.capacity {
 		return nil, fmt.Errorf("dead letters of %s are full, %d messages", d.name, d.order.Len())
 	}
-	l := &letter{of: d, msg: m}
+	l := &letter{of: d, dead: dead}
+	l.dead.Raw = l
 	if again {
 		d.removeLocked(old)
 	}
 	l.place = d.order.PushBack(l)
-	if m.ID != "" {
-		d.byID[m.ID] = l
+	if id != "" {
+		d.byID[id] = l
 	}
 	return l, nil
 }
@@ -73,8 +79,8 @@ func (d *deadLetters) write(m *async.Message, old *letter) (*letter, error) {
 func (d *deadLetters) removeLocked(l *letter) {
 	d.order.Remove(l.place)
 	l.place = nil
-	if d.byID[l.msg.ID] == l {
-		delete(d.byID, l.msg.ID)
+	if id := l.dead.Message.ID; d.byID[id] == l {
+		delete(d.byID, id)
 	}
 }
 
@@ -106,7 +112,10 @@ func (b *Broker) DeadLetters(queue string) []*async.Message {
 	defer d.mu.Unlock()
 	mm := make([]*async.Message, 0, d.order.Len())
 	for e := d.order.Front(); e != nil; e = e.Next() {
-		mm = append(mm, e.Value.(*letter).msg.Clone()) //nolint:forcetypeassert // there is nothing else in it
+		dead := &e.Value.(*letter).dead //nolint:forcetypeassert // there is nothing else in it
+		m := dead.Message.Clone()
+		async.MarkDead(m, errors.New(dead.Cause), dead.Attempts, m.Source, dead.Time)
+		mm = append(mm, m)
 	}
 	return mm
 }
@@ -122,16 +131,18 @@ func (d *deadLetters) snapshot() []*letter {
 	return ll
 }
 
-// read returns l for a caller outside, or nil if it is gone.
-func (d *deadLetters) read(l *letter) *async.DeadLetter {
+// there reports whether l is neither removed nor written anew.
+func (d *deadLetters) there(l *letter) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if l.place == nil {
-		return nil
-	}
-	out := async.NewDeadLetter(l.msg.Clone())
-	out.Raw = l
-	return out
+	return l.place != nil
+}
+
+// copy returns the letter for a caller outside.
+func (l *letter) copy() *async.DeadLetter {
+	out := l.dead
+	out.Message = l.dead.Message.Clone()
+	return &out
 }
 
 // List implements async.DeadLetters.
@@ -142,11 +153,7 @@ func (d *deadLetters) List(ctx context.Context, f async.DeadFilter) iter.Seq2[*a
 				yield(nil, d.errorf("list", err))
 				return
 			}
-			out := d.read(l)
-			if out == nil || !f.Match(out) {
-				continue
-			}
-			if !yield(out, nil) {
+			if f.Match(&l.dead) && d.there(l) && !yield(l.copy(), nil) {
 				return
 			}
 		}
@@ -155,12 +162,14 @@ func (d *deadLetters) List(ctx context.Context, f async.DeadFilter) iter.Seq2[*a
 
 // Count implements async.DeadLetters.
 func (d *deadLetters) Count(ctx context.Context, f async.DeadFilter) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, d.errorf("count", err)
+	}
 	var n int64
-	for _, err := range d.List(ctx, f) {
-		if err != nil {
-			return 0, err
+	for _, l := range d.snapshot() {
+		if f.Match(&l.dead) {
+			n++
 		}
-		n++
 	}
 	return n, nil
 }
@@ -170,12 +179,10 @@ func (d *deadLetters) Get(_ context.Context, id string) (*async.DeadLetter, erro
 	d.mu.Lock()
 	l := d.byID[id]
 	d.mu.Unlock()
-	if l != nil {
-		if out := d.read(l); out != nil {
-			return out, nil
-		}
+	if l == nil {
+		return nil, d.errorf("get", fmt.Errorf("%w with ID %q", async.ErrNoLetter, id))
 	}
-	return nil, d.errorf("get", fmt.Errorf("%w with ID %q", async.ErrNoLetter, id))
+	return l.copy(), nil
 }
 
 // Remove implements async.DeadLetters.
