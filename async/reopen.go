@@ -11,8 +11,11 @@ import (
 
 // watchLanes looks for closed lanes that may be opened, until ctx ends.
 func (s *session) watchLanes(ctx context.Context) {
+	if !s.c.config.stopLane {
+		return
+	}
 	letters, ok := s.c.DeadLetters()
-	if !ok || !s.c.config.stopLane {
+	if !ok {
 		return
 	}
 	ticker := time.NewTicker(watchEvery)

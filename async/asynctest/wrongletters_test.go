@@ -50,8 +50,9 @@ func (w wrongLetters) Remove(ctx context.Context, ll ...*async.DeadLetter) error
 // letters plants w.
 func letters(w wrongLetters) tamper {
 	return tamper{letters: func(d async.DeadLetters) async.DeadLetters {
-		w.DeadLetters = d
-		return w
+		planted := w
+		planted.DeadLetters = d
+		return planted
 	}}
 }
 

@@ -85,6 +85,9 @@ func newHistory(t *testing.T, seed uint64) *history {
 func (h *history) handle(ctx context.Context, m *async.Message) (err error) {
 	h.notef("%p %s starts: attempt %d, delivery %d", m.Source, m.ID, m.Attempt, m.Deliveries)
 	defer func() { h.notef("%p %s ends: %v, context %v", m.Source, m.ID, err, context.Cause(ctx)) }()
+	if time.Now().Before(m.Due) {
+		h.t.Errorf("message %s was given %v before it was due", m.ID, time.Until(m.Due))
+	}
 	h.mu.Lock()
 	dice, slow := h.rh.IntN(20), time.Duration(h.rh.IntN(50))*time.Millisecond
 	if h.calm {
@@ -143,6 +146,31 @@ func (h *history) send() {
 	}
 }
 
+// odd is the key of messages that are out of order: those that are due later, expire, or are replayed.
+const odd = "odd"
+
+func (h *history) sendOdd() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := &async.Message{ID: fmt.Sprintf("%s-%d", odd, len(h.sent[odd])), Key: []byte(odd), Due: time.Now().Add(time.Duration(h.r.IntN(500)) * time.Millisecond)}
+	if h.r.IntN(2) == 0 {
+		m.Expires = m.Due.Add(time.Duration(1+h.r.IntN(500)) * time.Millisecond)
+	}
+	if err := h.broker.Producer(queue).Send(h.ctx, m); err == nil {
+		h.sent[odd] = append(h.sent[odd], m.ID)
+	} else if !errors.Is(err, async.ErrClosed) && !errors.Is(err, memory.ErrDown) {
+		h.t.Fatal(err)
+	}
+}
+
+// replay sends dead letters again, some of it while a service processes them.
+func (h *history) replay() {
+	_, err := async.Replay(h.ctx, h.broker.Dead(queue), h.broker.Producer(queue), async.ReplayFilter(async.DeadFilter{Key: []byte(odd)}), async.ReplayRate(100))
+	if err != nil && !errors.Is(err, async.ErrClosed) && !errors.Is(err, memory.ErrDown) {
+		h.t.Errorf("replay: %v", err)
+	}
+}
+
 func (h *history) inject(f memory.Fault) {
 	f.Err, f.Times = errBroken, 1+h.r.IntN(3)
 	if err := h.broker.Inject(f); err != nil {
@@ -186,6 +214,10 @@ func (h *history) run() {
 			if len(stops) < 3 {
 				stops = append(stops, h.serve(&wg))
 			}
+		case 13, 14:
+			h.sendOdd()
+		case 15:
+			h.replay()
 		case 10, 11, 12:
 			time.Sleep(time.Duration(h.r.IntN(100)) * time.Millisecond)
 		default:
@@ -230,7 +262,7 @@ func (h *history) check() {
 				wanted = append(wanted, id)
 			}
 		}
-		if !slices.Equal(h.effects[key], wanted) {
+		if key != odd && !slices.Equal(h.effects[key], wanted) {
 			h.t.Errorf("key %s: first effects %v, want %v", key, h.effects[key], wanted)
 		}
 	}

@@ -228,7 +228,7 @@ func (q *queue) receive(c *consumer, limit int, stopping bool) (time.Time, error
 		q.passLocked() // it may have been woken for something
 	}
 	c.waiting = true
-	return q.nextLocked(), nil
+	return q.nextLocked(c), nil
 }
 
 // quit ends a Receive of c that returns nothing.
@@ -267,13 +267,15 @@ func (q *queue) removeLocked(c *consumer) {
 	}
 }
 
-// nextLocked returns when something will be due or a lease will end.
-func (q *queue) nextLocked() time.Time {
+// nextLocked returns when something will be due for c or a lease will end. What c must not take now is no reason to wake it: it would be due for ever.
+func (q *queue) nextLocked(c *consumer) time.Time {
 	var next time.Time
-	if it := q.delayed.top(); it != nil {
-		next = it.due
+	if c.mayTakeLocked() {
+		if it := q.delayed.top(); it != nil {
+			next = it.due
+		}
+		next = q.nextDueLocked(next)
 	}
-	next = q.nextDueLocked(next)
 	if q.config.visibility == 0 {
 		return next
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,6 +121,42 @@ func TestADrainLeavesWhatIsNotDueToWhoeverComesNext(t *testing.T) {
 		c = consume(t, b)
 		want(t, "received by the next consumer", messageIDs(take(t, c, 1)), []string{"1"})
 		want(t, "the time", time.Now(), time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC))
+	})
+}
+
+// Something that is due woke a consumer again and again while its claim was being revoked: this test did not end.
+func TestAConsumerWhoseClaimIsRevokedSleepsAlthoughSomethingIsDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, memory.WithoutDrain(), memory.WithClaims())
+		var mu sync.Mutex
+		var got []string
+		c, err := async.New("test", b.Consumer(queue), func(_ context.Context, m *async.Message) error {
+			mu.Lock()
+			got = append(got, m.ID+" at "+time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).String())
+			mu.Unlock()
+			time.Sleep(10 * time.Second)
+			return nil
+		}, async.WithConcurrency(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- c.Run(ctx) }()
+		send(t, b, later("due", "a", time.Second), &async.Message{ID: "runs"})
+		synctest.Wait()
+
+		b.Revoke(t.Context(), queue)
+		time.Sleep(time.Minute)
+
+		mu.Lock()
+		defer mu.Unlock()
+		want(t, "starts", got, []string{"runs at 0s", "due at 10s"})
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
 }
 
