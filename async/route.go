@@ -25,7 +25,8 @@ func (e *UnknownTypeError) Error() string {
 // Class makes the error permanent, see [reliability.Classify].
 func (e *UnknownTypeError) Class() reliability.Class { return reliability.ClassPermanent }
 
-// typeHeaders are where a message may say its type, the first that does counts: our own, and those of CloudEvents in the bindings of Kafka, AMQP and HTTP, whose values are percent-encoded.
+// typeHeaders are where a message may say its type, the first that does counts: our own, and those of CloudEvents in the bindings of Kafka, AMQP and HTTP,
+// whose values are percent-encoded.
 const (
 	typeHeaderKafka   = "ce_type"
 	typeHeaderAMQP    = "cloudEvents:type"

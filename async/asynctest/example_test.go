@@ -37,10 +37,11 @@ func (o orders) DeadLetters(context.Context) ([]*async.Message, error) {
 	return o.broker.DeadLetters("orders"), nil
 }
 
-// The test of a driver is two calls:
+// The test of a driver is three calls:
 //
 //	asynctest.Run(t, traits, newOrders, asynctest.WithVirtualTime())
 //	asynctest.RunProducer(t, traits, newOrders, asynctest.WithVirtualTime())
+//	asynctest.RunDeadLetters(t, traits, newOrders, asynctest.WithVirtualTime())
 //
 // Here the harness is used by hand, as the suite does.
 func Example() {
