@@ -2,6 +2,7 @@ package correlation
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 )
@@ -17,11 +18,8 @@ const maxLength = 128
 // a token. It never blocks and may be called concurrently.
 func New() string {
 	var raw [16]byte
-	hi, lo := rand.Uint64(), rand.Uint64()
-	for i := range 8 {
-		raw[i] = byte(hi >> (8 * i))
-		raw[8+i] = byte(lo >> (8 * i))
-	}
+	binary.LittleEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
 	var text [32]byte
 	hex.Encode(text[:], raw[:])
 	return string(text[:])
@@ -45,12 +43,12 @@ func Valid(id string) bool {
 
 // ContextWithID returns a copy of ctx that carries id. The ID is taken as given: whoever received it from outside checks it with [Valid] first.
 func ContextWithID(ctx context.Context, id string) context.Context {
-	return &idContext{Context: ctx, id: id}
+	return new(Context).Init(ctx, id)
 }
 
 // IDFromContext returns the ID that ctx carries, or "" if it carries none. It never creates one: two calls give the same answer.
 func IDFromContext(ctx context.Context) string {
-	if c, ok := ctx.Value(idKey{}).(*idContext); ok {
+	if c, ok := ctx.Value(idKey{}).(*Context); ok {
 		return c.id
 	}
 	return ""
@@ -58,13 +56,24 @@ func IDFromContext(ctx context.Context) string {
 
 type idKey struct{}
 
-// idContext is a context of its own instead of context.WithValue, which costs a second allocation to put the string into an interface.
-type idContext struct {
+// Context is the context that carries an ID. It is for whoever has memory for one, as a request or a message has, and saves the allocation that
+// [ContextWithID] needs. [Context.Init] makes the zero value usable.
+//
+// It is a type of its own instead of context.WithValue, which costs a second allocation to put the string into an interface.
+type Context struct {
 	context.Context
 	id string
 }
 
-func (c *idContext) Value(key any) any {
+// Init makes c a copy of ctx that carries id, as [ContextWithID] does, and returns it. It is called once: c, and what c is a part of, belongs to the contexts
+// that are made of it for as long as anybody uses one of them.
+func (c *Context) Init(ctx context.Context, id string) context.Context {
+	c.Context, c.id = ctx, id
+	return c
+}
+
+// Value returns what ctx of Init carries for key.
+func (c *Context) Value(key any) any {
 	if key == (idKey{}) {
 		return c
 	}

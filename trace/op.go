@@ -1,7 +1,7 @@
 package trace
 
 import (
-	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +48,7 @@ func (o *Op) Name() string { return o.name }
 
 // binding holds the metric children of an Op in one Telemetry.
 type binding struct {
+	op        *Op
 	telemetry *Telemetry
 	inFlight  *metric.Gauge        // nil: the kind has no metrics
 	durations *metric.HistogramVec // nil: the kind has no metrics
@@ -55,7 +56,14 @@ type binding struct {
 	status    bool
 
 	mu       sync.Mutex // guards replacing children
-	children atomic.Pointer[map[outcome]*metric.Histogram]
+	children atomic.Pointer[[]child]
+}
+
+// child is what an outcome leads to.
+type child struct {
+	outcome
+	histogram *metric.Histogram
+	attrs     []attribute.KeyValue // of the span
 }
 
 // outcome is what the labels of a duration depend on at the end of a unit.
@@ -78,8 +86,8 @@ func (o *Op) bind(t *Telemetry) *binding {
 }
 
 func (o *Op) newBinding(t *Telemetry) *binding {
-	b := &binding{telemetry: t, status: o.family.status}
-	b.children.Store(&map[outcome]*metric.Histogram{})
+	b := &binding{op: o, telemetry: t, status: o.family.status}
+	b.children.Store(new([]child))
 	if o.family.duration == "" {
 		return b
 	}
@@ -96,18 +104,37 @@ func (o *Op) newBinding(t *Telemetry) *binding {
 	return b
 }
 
-// duration returns the histogram child for out. The map is copied when it grows, which it does a few times in the life of an Op, so that reading needs no lock.
-func (b *binding) duration(out outcome) *metric.Histogram {
-	if h, ok := (*b.children.Load())[out]; ok {
-		return h
+// maxChildren is how many outcomes of an Op are kept at hand. A route has a handful; what comes after that many is looked for in the vector each time.
+const maxChildren = 32
+
+// childFor returns what out leads to. The slice is copied when it grows, which it does a few times in the life of an Op, so that reading needs no lock. The first
+// outcomes are the common ones, so that going through it is faster than the hash of a map.
+func (b *binding) childFor(out outcome) *child {
+	known := *b.children.Load()
+	for i := range known {
+		if known[i].outcome == out {
+			return &known[i]
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old := *b.children.Load()
-	if h, ok := old[out]; ok {
-		return h
+	known = *b.children.Load()
+	if i := slices.IndexFunc(known, func(c child) bool { return c.outcome == out }); i >= 0 {
+		return &known[i]
 	}
-	values := append([]string(nil), b.labels...)
+	c := child{outcome: out, attrs: out.attributes()}
+	if b.durations != nil {
+		c.histogram = b.durations.With(b.labelValues(out)...)
+	}
+	if len(known) < maxChildren {
+		grown := append(slices.Clip(known), c)
+		b.children.Store(&grown)
+	}
+	return &c
+}
+
+func (b *binding) labelValues(out outcome) []string {
+	values := slices.Clone(b.labels)
 	if b.status {
 		status := ""
 		if out.status != 0 {
@@ -115,14 +142,19 @@ func (b *binding) duration(out outcome) *metric.Histogram {
 		}
 		values = append(values, status)
 	}
-	h := b.durations.With(append(values, out.errorType)...)
-	if len(old) >= metric.SeriesLimit {
-		return h
+	return append(values, out.errorType)
+}
+
+// attributes returns what a span says about its outcome.
+func (o outcome) attributes() []attribute.KeyValue {
+	var attrs []attribute.KeyValue
+	if o.status != 0 {
+		attrs = append(attrs, HTTPStatus(o.status))
 	}
-	grown := maps.Clone(old)
-	grown[out] = h
-	b.children.Store(&grown)
-	return h
+	if o.errorType != "" {
+		attrs = append(attrs, keyErrorType.String(o.errorType))
+	}
+	return attrs
 }
 
 func (o *Op) values(keys []attribute.Key) []string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/beatlabs/patron/correlation"
 	plog "github.com/beatlabs/patron/log"
+	"github.com/beatlabs/patron/metric"
 	"github.com/beatlabs/patron/reliability"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -19,21 +20,22 @@ import (
 // Span is a unit of work that has begun. [Begin] and [Start] make it. Its methods belong to the one goroutine that does the work, except End, of which the
 // first call of any goroutine counts.
 type Span struct {
-	op      *Op
-	binding *binding
-	ctx     context.Context //nolint:containedctx // End logs with the IDs of the context that Begin made
-	span    oteltrace.Span  // nil: counted only
-	start   time.Time
+	binding     *binding
+	correlation correlation.Context
+	ctx         context.Context //nolint:containedctx // End logs with the IDs of the context that Begin made
+	span        oteltrace.Span  // nil: counted only
+	start       time.Time
 
 	status    int
 	errorType string
 	level     slog.Level
 	levelSet  bool
+	recorded  bool // the span was recorded when it began
 	ended     atomic.Bool
 }
 
 // IsRecording reports whether attributes and events of the span will be seen. Build none without asking.
-func (s *Span) IsRecording() bool { return s.span != nil && s.span.IsRecording() }
+func (s *Span) IsRecording() bool { return s.recorded && s.span.IsRecording() }
 
 // SpanContext returns the IDs of the span; of a unit without span, those of the span around it.
 func (s *Span) SpanContext() oteltrace.SpanContext {
@@ -82,7 +84,7 @@ func (s *Span) Attempt(n int, err error, wait time.Duration) {
 	if !logger.Enabled(s.ctx, level) {
 		return
 	}
-	args := []slog.Attr{slog.String("op", s.op.name), slog.Int("attempt", n), slog.Duration("wait", wait), slog.String("error", err.Error())}
+	args := []slog.Attr{slog.String("op", s.binding.op.name), slog.Int("attempt", n), slog.Duration("wait", wait), slog.String("error", err.Error())}
 	if panicked {
 		args = append(args, slog.String("stack", string(p.Stack)))
 	}
@@ -97,21 +99,29 @@ func (s *Span) End(err error) {
 	if !s.ended.CompareAndSwap(false, true) {
 		return
 	}
-	now := time.Now()
+	taken := max(time.Since(s.start), 0) // a start that another clock told may be in the future
 	out := outcome{status: s.status, errorType: s.outcomeType(err)}
-	if s.binding != nil && s.binding.durations != nil {
+	c := s.binding.childFor(out)
+	if c.histogram != nil {
 		s.binding.inFlight.Dec()
-		h, seconds := s.binding.duration(out), max(now.Sub(s.start), 0).Seconds() // a start that another clock told may be in the future
-		if sc := s.sampled(); sc.IsValid() {
-			h.ObserveTraced(seconds, now, sc.TraceID())
-		} else {
-			h.Observe(seconds)
-		}
+		s.observe(c.histogram, taken)
 	}
-	s.log(err, out, now)
+	s.log(err, out, taken)
+	if s.recorded {
+		s.describeOutcome(err, c)
+	}
 	if s.span != nil {
-		s.endSpan(err, out)
+		s.span.End()
 	}
+}
+
+// observe records the duration. The time of day is not asked for: it is only needed for exemplars, and the start knows it.
+func (s *Span) observe(h *metric.Histogram, taken time.Duration) {
+	if sc := s.sampled(); sc.IsValid() {
+		h.ObserveTraced(taken.Seconds(), s.start.Add(taken), sc.TraceID())
+		return
+	}
+	h.Observe(taken.Seconds())
 }
 
 // sampled returns the context of a span that is recorded somewhere, else an invalid one.
@@ -124,21 +134,13 @@ func (s *Span) sampled() oteltrace.SpanContext {
 	return oteltrace.SpanContext{}
 }
 
-func (s *Span) endSpan(err error, out outcome) {
-	if s.span.IsRecording() {
-		attrs := make([]attribute.KeyValue, 0, 2) // one call: each may make the span grow
-		if s.status != 0 {
-			attrs = append(attrs, HTTPStatus(s.status))
-		}
-		if out.errorType != "" {
-			attrs = append(attrs, keyErrorType.String(out.errorType))
-		}
-		s.span.SetAttributes(attrs...)
-		if s.failed(err, out) {
-			s.recordFailure(err)
-		}
+func (s *Span) describeOutcome(err error, c *child) {
+	if len(c.attrs) > 0 {
+		s.span.SetAttributes(c.attrs...)
 	}
-	s.span.End()
+	if s.failed(err, c.outcome) {
+		s.recordFailure(err)
+	}
 }
 
 // recordFailure makes the span one of an error; err may be nil, when the status said it.
@@ -157,7 +159,7 @@ func (s *Span) recordFailure(err error) {
 
 // failed says whether the span is one of an error: for a server, its own faults only, and an error that nobody made a status of is one.
 func (s *Span) failed(err error, out outcome) bool {
-	switch s.op.kind {
+	switch s.binding.op.kind {
 	case HTTPServer:
 		return s.status >= 500 || out.errorType == "panic" || s.status == 0 && err != nil && out.errorType != "canceled"
 	case HTTPClient:
@@ -175,7 +177,7 @@ func (s *Span) outcomeType(err error) string {
 		return s.errorType
 	}
 	threshold := 400
-	if s.op.kind == HTTPServer {
+	if s.binding.op.kind == HTTPServer {
 		threshold = 500
 	}
 	t := errorType(err)
@@ -184,7 +186,7 @@ func (s *Span) outcomeType(err error) string {
 		return t
 	case s.status >= threshold:
 		return strconv.Itoa(s.status)
-	case s.op.kind == HTTPServer && s.status != 0:
+	case s.binding.op.kind == HTTPServer && s.status != 0:
 		return "" // an error that became a 4xx is the caller's
 	default:
 		return t
@@ -228,8 +230,8 @@ func timedOut(err error) bool {
 	return ok && t.Timeout()
 }
 
-func (s *Span) log(err error, out outcome, now time.Time) {
-	if s.op.family.failure == "" {
+func (s *Span) log(err error, out outcome, taken time.Duration) {
+	if s.binding.op.family.failure == "" {
 		return
 	}
 	var level slog.Level
@@ -247,7 +249,7 @@ func (s *Span) log(err error, out outcome, now time.Time) {
 	if !logger.Enabled(s.ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{slog.String("op", s.op.name), slog.Duration("duration", now.Sub(s.start))}
+	attrs := []slog.Attr{slog.String("op", s.binding.op.name), slog.Duration("duration", taken)}
 	if s.status != 0 {
 		attrs = append(attrs, slog.Int("status", s.status))
 	}
@@ -257,7 +259,7 @@ func (s *Span) log(err error, out outcome, now time.Time) {
 			attrs = append(attrs, slog.String("stack", string(p.Stack)))
 		}
 	}
-	logger.LogAttrs(s.ctx, level, s.op.family.failure, attrs...) //nolint:sloglint // one of two constants of kind.go
+	logger.LogAttrs(s.ctx, level, s.binding.op.family.failure, attrs...) //nolint:sloglint // one of two constants of kind.go
 }
 
 // AddLink links the trace that carrier came with to a span that is recorded; ctx is where the telemetry is looked for.

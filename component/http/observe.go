@@ -4,9 +4,11 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/beatlabs/patron/correlation"
 	"github.com/beatlabs/patron/trace"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // exchange is one request and its answer: the ResponseWriter that handlers get, and in one piece of memory everything else that a request needs. It belongs
@@ -16,7 +18,7 @@ type exchange struct {
 	component *Component
 	request   *http.Request // with the context of the exchange, once it has begun
 	span      trace.Span
-	context   exchangeContext
+	context   context.Context    // what the request carries; exchangeContext adds the exchange
 	body      *body              // nil: the request has none
 	cancel    context.CancelFunc // of the deadline of the route; nil: none
 
@@ -33,19 +35,28 @@ type exchange struct {
 	err      error // why the answer is what it is, for the log
 }
 
-// exchangeContext is the context of a request. It is part of the exchange and leads back to it.
-type exchangeContext struct {
-	context.Context
-	x *exchange
-}
+// exchangeContext is the exchange as the context of its request, so that this needs no memory of its own.
+type exchangeContext exchange
+
+var _ context.Context = (*exchangeContext)(nil)
 
 type exchangeKey struct{}
 
+// Deadline returns the deadline of the route.
+func (c *exchangeContext) Deadline() (deadline time.Time, ok bool) { return c.context.Deadline() }
+
+// Done is closed when the request is over.
+func (c *exchangeContext) Done() <-chan struct{} { return c.context.Done() }
+
+// Err says why Done is closed.
+func (c *exchangeContext) Err() error { return c.context.Err() }
+
+// Value leads back to the exchange.
 func (c *exchangeContext) Value(key any) any {
 	if key == (exchangeKey{}) {
-		return c.x
+		return (*exchange)(c)
 	}
-	return c.Context.Value(key)
+	return c.context.Value(key)
 }
 
 // exchangeFrom returns the exchange of a request, or nil if the request is not one of this package.
@@ -69,17 +80,14 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // begin starts the observation of a request, and returns the request to go on with.
 func (x *exchange) begin(e *endpoint, r *http.Request) *http.Request {
 	x.began = true
-	ctx := x.span.Begin(r.Context(), trace.Unit{Op: e.opFor(r.Method), In: trace.HeaderCarrier(r.Header)})
+	ctx := x.span.Begin(r.Context(), trace.Unit{Op: e.opFor(r.Method), In: trace.HeaderCarrier(r.Header), Describer: (*description)(r)})
 	x.id[0] = correlation.IDFromContext(ctx)
 	x.rw.Header()[correlation.HeaderID] = x.id[:]
-	if x.span.IsRecording() {
-		x.describe(r)
-	}
 	if e.timeout > 0 {
 		ctx, x.cancel = context.WithTimeout(ctx, e.timeout)
 	}
-	x.context = exchangeContext{Context: ctx, x: x}
-	r = r.WithContext(&x.context)
+	x.context = ctx
+	r = r.WithContext((*exchangeContext)(x))
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = newBody(x, r, e)
 		r.Body = x.body
@@ -88,8 +96,11 @@ func (x *exchange) begin(e *endpoint, r *http.Request) *http.Request {
 	return r
 }
 
-// describe adds what is worth knowing about one request alone.
-func (x *exchange) describe(r *http.Request) {
+// description is what is worth knowing about one request alone.
+type description http.Request
+
+// AppendAttributes is asked if the span is recorded.
+func (r *description) AppendAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
@@ -102,7 +113,7 @@ func (x *exchange) describe(r *http.Request) {
 	if len(version) > len("HTTP/") {
 		version = version[len("HTTP/"):]
 	}
-	x.span.SetAttributes(trace.URLPath(r.URL.Path), trace.URLScheme(scheme), trace.ClientAddress(client), trace.UserAgent(r.UserAgent()),
+	return append(attrs, trace.URLPath(r.URL.Path), trace.URLScheme(scheme), trace.ClientAddress(client), trace.UserAgent((*http.Request)(r).UserAgent()),
 		trace.ProtocolVersion(version))
 }
 
