@@ -21,7 +21,16 @@ type Telemetry struct {
 }
 
 // tracerBox gives the atomic a concrete type to point to.
-type tracerBox struct{ oteltrace.Tracer }
+type tracerBox struct {
+	oteltrace.Tracer
+	dropper dropper // nil: the tracer is none
+}
+
+// dropper is a tracer that knows of some spans that they are not sampled, as that of package provider does.
+type dropper interface {
+	// Drop returns what Start would return for a span without options that is not sampled, or false: then Start has to be asked.
+	Drop(ctx context.Context) (context.Context, oteltrace.Span, bool)
+}
 
 // NewTelemetry returns a Telemetry. A nil provider means OpenTelemetry's global one, which records nothing until somebody sets it; a nil propagator means
 // [W3C]; a nil registry means [metric.Default] at the time of the call.
@@ -47,7 +56,9 @@ func W3C() propagation.TextMapPropagator {
 
 // SetTracerProvider makes spans from now on go to tp. The service calls it when its provider is up.
 func (t *Telemetry) SetTracerProvider(tp oteltrace.TracerProvider) {
-	t.tracer.Store(&tracerBox{tp.Tracer(instrumentation, oteltrace.WithSchemaURL(SchemaURL))})
+	tracer := tp.Tracer(instrumentation, oteltrace.WithSchemaURL(SchemaURL))
+	d, _ := tracer.(dropper)
+	t.tracer.Store(&tracerBox{Tracer: tracer, dropper: d})
 }
 
 // Metrics returns the registry.

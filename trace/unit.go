@@ -82,12 +82,19 @@ func incomingID(ctx context.Context, in Carrier) string {
 }
 
 func (s *Span) startSpan(ctx context.Context, t *Telemetry, u *Unit, id string) context.Context {
+	tracer := t.tracer.Load()
+	if tracer.dropper != nil {
+		if dropped, span, ok := tracer.dropper.Drop(ctx); ok {
+			s.span = span
+			return dropped
+		}
+	}
 	options := u.Op.start
 	if !u.Start.IsZero() || len(u.Links) > 0 {
 		options = append(append(make([]oteltrace.SpanStartOption, 0, len(options)+2), options...),
 			oteltrace.WithTimestamp(s.start), oteltrace.WithLinks(u.Links...))
 	}
-	ctx, s.span = t.tracer.Load().Start(ctx, u.Op.name, options...)
+	ctx, s.span = tracer.Start(ctx, u.Op.name, options...)
 	if s.recorded = s.span.IsRecording(); s.recorded {
 		s.describe(u, id)
 	}

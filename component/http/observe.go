@@ -16,9 +16,9 @@ import (
 type exchange struct {
 	rw        http.ResponseWriter
 	component *Component
-	request   *http.Request // with the context of the exchange, once it has begun
+	request   http.Request // with the context of the exchange
 	span      trace.Span
-	context   context.Context    // what the request carries; exchangeContext adds the exchange
+	context   context.Context    //nolint:containedctx // what the request carries; exchangeContext adds the exchange
 	body      *body              // nil: the request has none
 	cancel    context.CancelFunc // of the deadline of the route; nil: none
 
@@ -30,8 +30,8 @@ type exchange struct {
 	returned bool  // the handler has returned
 	wrote    bool  // the header of the answer is out
 	hijacked bool  // the connection is the handler's
-	written  int   // bytes of the body of the answer; more than buffered: the header has been sent
-	status   int   // of the answer, 0: none yet
+	status   int16 // of the answer, 0: none yet
+	written  int16 // bytes of the body of the answer, counted up to one more than buffered: then the header has been sent
 	err      error // why the answer is what it is, for the log
 }
 
@@ -67,33 +67,32 @@ func exchangeFrom(ctx context.Context) *exchange {
 
 // ServeHTTP is the outermost part of the chain: every request is observed and recovered here, also those that the mux answers itself.
 func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{rw: w, component: rt.component, request: r}
+	x := &exchange{rw: w, component: rt.component, context: r.Context()}
+	// The copy gets its place in the exchange, and its context before that is complete: a second copy for the handler would cost as much as all of the exchange.
+	x.request = *r.WithContext((*exchangeContext)(x))
 	defer x.end()
 	if r.RequestURI == "*" { // which the mux refuses
-		rt.fallback.ServeHTTP(x, r)
+		rt.fallback.ServeHTTP(x, &x.request)
 	} else {
-		rt.mux.ServeHTTP(x, r)
+		rt.mux.ServeHTTP(x, &x.request)
 	}
 	x.returned = true
 }
 
-// begin starts the observation of a request, and returns the request to go on with.
-func (x *exchange) begin(e *endpoint, r *http.Request) *http.Request {
+// begin starts the observation of a request.
+func (x *exchange) begin(e *endpoint) {
 	x.began = true
-	ctx := x.span.Begin(r.Context(), trace.Unit{Op: e.opFor(r.Method), In: trace.HeaderCarrier(r.Header), Describer: (*description)(r)})
-	x.id[0] = correlation.IDFromContext(ctx)
+	r := &x.request
+	x.context = x.span.Begin(x.context, trace.Unit{Op: e.opFor(r.Method), In: trace.HeaderCarrier(r.Header), Describer: (*description)(r)})
+	x.id[0] = correlation.IDFromContext(x.context)
 	x.rw.Header()[correlation.HeaderID] = x.id[:]
 	if e.timeout > 0 {
-		ctx, x.cancel = context.WithTimeout(ctx, e.timeout)
+		x.context, x.cancel = context.WithTimeout(x.context, e.timeout)
 	}
-	x.context = ctx
-	r = r.WithContext((*exchangeContext)(x))
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = newBody(x, r, e)
 		r.Body = x.body
 	}
-	x.request = r
-	return r
 }
 
 // description is what is worth knowing about one request alone.
@@ -122,6 +121,6 @@ func (x *exchange) close() {
 	if x.cancel != nil {
 		x.cancel()
 	}
-	x.span.SetStatus(x.status)
+	x.span.SetStatus(int(x.status))
 	x.span.End(x.err)
 }

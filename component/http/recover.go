@@ -16,7 +16,7 @@ const statusClientGone = 499
 func (x *exchange) end() {
 	value := recover() //nolint:revive // end is what is deferred
 	if !x.began {
-		x.begin(x.component.router.fallback, x.request)
+		x.begin(x.component.router.fallback)
 	}
 	abort := false
 	switch value {
@@ -48,7 +48,7 @@ func (x *exchange) answerPanic() bool {
 		return false
 	}
 	clearContent(x.rw.Header())
-	writeProblem(x, x.request, problem{status: http.StatusInternalServerError})
+	writeProblem(x, &x.request, problem{status: http.StatusInternalServerError})
 	return true
 }
 
@@ -68,6 +68,6 @@ func (x *exchange) finish() {
 
 // clientGone reports whether the client did not wait for the answer.
 func (x *exchange) clientGone() bool {
-	ctx := x.request.Context()
+	ctx := x.context
 	return ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) && x.body.err() == nil
 }

@@ -158,7 +158,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
-	r = x.begin(e, r)
+	x.begin(e)
 	if e.gate != nil && e.gate() < component.Running {
 		x.fail(x, r, &psync.Error{Code: psync.Unavailable, Message: "the service is starting", RetryAfter: time.Second})
 		return

@@ -30,13 +30,13 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	x.prepare()
 	x.rw.WriteHeader(status) // panics for what is no status
-	x.wrote, x.status = true, status
+	x.wrote, x.status = true, int16(status) //nolint:gosec // three digits, or the line before had panicked
 }
 
 // prepare is the last moment at which the header can be changed.
 func (x *exchange) prepare() {
 	if !x.began { // the mux redirects, without asking an endpoint
-		x.begin(x.component.router.fallback, x.request)
+		x.begin(x.component.router.fallback)
 	}
 	if x.component.stopping.Load() && x.rw.Header().Get("Upgrade") == "" {
 		x.rw.Header().Set("Connection", "close")
@@ -51,6 +51,9 @@ func (x *exchange) commit() {
 	}
 }
 
+// count counts what was written. It stops when the header is out.
+func (x *exchange) count(n int64) { x.written = int16(min(int64(x.written)+n, buffered+1)) } //nolint:gosec // which fits
+
 // reads reports whether net/http may now read the rest of the body, as it does before the header goes out: with the first flush, or with more than it buffers.
 func (x *exchange) reads() bool { return x.written <= buffered && x.body.unread() }
 
@@ -62,7 +65,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		defer x.body.release()
 	}
 	n, err := x.rw.Write(p)
-	x.written += n
+	x.count(int64(n))
 	return n, err
 }
 
@@ -74,7 +77,7 @@ func (x *exchange) WriteString(s string) (int, error) {
 		defer x.body.release()
 	}
 	n, err := io.WriteString(x.rw, s)
-	x.written += n
+	x.count(int64(n))
 	return n, err
 }
 
@@ -86,7 +89,7 @@ func (x *exchange) ReadFrom(src io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{x}, src)
 	}
 	n, err := rf.ReadFrom(src)
-	x.written += int(n)
+	x.count(n)
 	return n, err
 }
 
@@ -100,7 +103,7 @@ func (x *exchange) FlushError() error {
 		x.body.bound()
 		defer x.body.release()
 	}
-	x.written += buffered + 1
+	x.count(buffered + 1)
 	return http.NewResponseController(x.rw).Flush()
 }
 
@@ -126,7 +129,7 @@ func (x *exchange) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline makes the handler responsible for the time that writing takes.
 func (x *exchange) SetWriteDeadline(t time.Time) error {
-	if c := connFrom(x.request.Context()); c != nil && x.request.ProtoMajor == 1 {
+	if c := connFrom(x.context); c != nil && x.request.ProtoMajor == 1 {
 		return c.setOwnWriteDeadline(t)
 	}
 	return http.NewResponseController(x.rw).SetWriteDeadline(t)

@@ -158,6 +158,7 @@ func newConfig(name, version string, oo []OptionFunc) (config, error) {
 			AttributePerEventCountLimit: sdktrace.DefaultAttributePerEventCountLimit,
 			AttributePerLinkCountLimit:  sdktrace.DefaultAttributePerLinkCountLimit,
 		},
+		ids:        randomIDs{},
 		propagator: propagator,
 		onError:    otel.Handle,
 	}

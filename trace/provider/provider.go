@@ -70,7 +70,7 @@ func (p *Provider) Start(ctx context.Context) error {
 		sdktrace.WithResource(p.config.resource),
 		sdktrace.WithSampler(p.config.sampler),
 		sdktrace.WithRawSpanLimits(p.config.limits),
-		sdktrace.WithIDGenerator(p.config.ids), // nil: the SDK's own
+		sdktrace.WithIDGenerator(p.config.ids),
 	}
 	for _, pl := range p.config.pipelines {
 		pl.start()
@@ -78,7 +78,7 @@ func (p *Provider) Start(ctx context.Context) error {
 	}
 	p.sdk = sdktrace.NewTracerProvider(opts...)
 	p.state = running
-	p.tracer.use(p.sdk)
+	p.tracer.use(source{TracerProvider: p.sdk, refusals: refusalsOf(p.config.sampler), ids: p.config.ids})
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (p *Provider) Shutdown(ctx context.Context) error {
 	if state == stopped {
 		return nil
 	}
-	p.tracer.use(noop.NewTracerProvider())
+	p.tracer.use(source{TracerProvider: noop.NewTracerProvider()})
 	err := p.each(func(pl pipeline) error { return pl.Shutdown(ctx) })
 	if sdk != nil {
 		// Cuts off whoever found the SDK behind a span. It shuts the pipelines down once more, which does nothing, so it must not say that ctx has ended.

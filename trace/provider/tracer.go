@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/sdk/instrumentation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	oteltrace "go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -17,14 +18,21 @@ type tracerProvider struct {
 	embedded.TracerProvider
 
 	mu      sync.Mutex // guards what follows
-	target  oteltrace.TracerProvider
+	target  source
 	tracers map[instrumentation.Scope]*tracer
 }
 
 var _ oteltrace.TracerProvider = (*tracerProvider)(nil)
 
+// source is what tracers make their spans with.
+type source struct {
+	oteltrace.TracerProvider
+	refusals refusals
+	ids      sdktrace.IDGenerator
+}
+
 func newTracerProvider() *tracerProvider {
-	return &tracerProvider{target: noop.NewTracerProvider(), tracers: make(map[instrumentation.Scope]*tracer)}
+	return &tracerProvider{target: source{TracerProvider: noop.NewTracerProvider()}, tracers: make(map[instrumentation.Scope]*tracer)}
 }
 
 // Tracer returns the tracer of a scope: the same one for the same name, version, schema and attributes.
@@ -37,7 +45,7 @@ func (p *tracerProvider) Tracer(name string, oo ...oteltrace.TracerOption) otelt
 	defer p.mu.Unlock()
 	t, ok := p.tracers[scope]
 	if !ok {
-		t = &tracer{name: name, options: oo}
+		t = &tracer{provider: p, name: name, options: oo}
 		t.use(p.target)
 		p.tracers[scope] = t
 	}
@@ -45,7 +53,7 @@ func (p *tracerProvider) Tracer(name string, oo ...oteltrace.TracerOption) otelt
 }
 
 // use points all tracers, those of the future included, to target.
-func (p *tracerProvider) use(target oteltrace.TracerProvider) {
+func (p *tracerProvider) use(target source) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
@@ -58,18 +66,23 @@ func (p *tracerProvider) use(target oteltrace.TracerProvider) {
 type tracer struct {
 	embedded.Tracer
 
-	name    string
-	options []oteltrace.TracerOption
-	target  atomic.Pointer[target]
+	provider *tracerProvider
+	name     string
+	options  []oteltrace.TracerOption
+	target   atomic.Pointer[target]
 }
 
-// target is a pointer's worth of an interface.
-type target struct{ oteltrace.Tracer }
+// target is the tracer of a source, and what it is known not to sample.
+type target struct {
+	oteltrace.Tracer
+	refusals refusals
+	ids      sdktrace.IDGenerator
+}
 
 var _ oteltrace.Tracer = (*tracer)(nil)
 
-func (t *tracer) use(p oteltrace.TracerProvider) {
-	t.target.Store(&target{p.Tracer(t.name, t.options...)})
+func (t *tracer) use(s source) {
+	t.target.Store(&target{Tracer: s.Tracer(t.name, t.options...), refusals: s.refusals, ids: s.ids})
 }
 
 // Start starts a span of the current target. It costs one atomic load more than the target's own Start.
