@@ -69,6 +69,25 @@ func TestContextCarriesTheID(t *testing.T) {
 	}
 }
 
+func TestAContextInMemoryOfTheCallersIsLikeOneThatWasMade(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	parent := context.WithValue(t.Context(), key{}, "kept")
+	var outer, inner correlation.Context
+
+	ctx := inner.Init(outer.Init(parent, "abc"), "def")
+
+	if got := correlation.IDFromContext(ctx); got != "def" {
+		t.Errorf("the inner ID: got %q, want %q", got, "def")
+	}
+	if got := correlation.IDFromContext(&outer); got != "abc" {
+		t.Errorf("the outer ID: got %q, want %q", got, "abc")
+	}
+	if got := ctx.Value(key{}); got != "kept" {
+		t.Errorf("a value of the parent: got %v, want %q", got, "kept")
+	}
+}
+
 func FuzzValid(f *testing.F) {
 	for _, s := range []string{"", "abc", "a\nb", "é", strings.Repeat("x", 129)} {
 		f.Add(s)

@@ -107,30 +107,45 @@ func (o *Op) newBinding(t *Telemetry) *binding {
 // maxChildren is how many outcomes of an Op are kept at hand. A route has a handful; what comes after that many is looked for in the vector each time.
 const maxChildren = 32
 
-// childFor returns what out leads to. The slice is copied when it grows, which it does a few times in the life of an Op, so that reading needs no lock. The first
-// outcomes are the common ones, so that going through it is faster than the hash of a map.
+// childFor returns what out leads to. The slice is copied when it grows, which it does a few times in the life of an Op, so that reading needs no lock. What is
+// common comes early and is found early, before a map would have its hash.
 func (b *binding) childFor(out outcome) *child {
 	known := *b.children.Load()
-	for i := range known {
-		if known[i].outcome == out {
-			return &known[i]
-		}
+	if i := indexOf(known, out); i >= 0 {
+		return &known[i]
+	}
+	if len(known) >= maxChildren {
+		return b.newChild(out)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	known = *b.children.Load()
-	if i := slices.IndexFunc(known, func(c child) bool { return c.outcome == out }); i >= 0 {
+	if i := indexOf(known, out); i >= 0 {
 		return &known[i]
 	}
-	c := child{outcome: out, attrs: out.attributes()}
+	c := b.newChild(out)
+	if len(known) < maxChildren {
+		grown := append(slices.Clip(known), *c)
+		b.children.Store(&grown)
+	}
+	return c
+}
+
+func indexOf(known []child, out outcome) int {
+	for i := range known {
+		if known[i].outcome == out {
+			return i
+		}
+	}
+	return -1
+}
+
+func (b *binding) newChild(out outcome) *child {
+	c := &child{outcome: out, attrs: out.attributes()}
 	if b.durations != nil {
 		c.histogram = b.durations.With(b.labelValues(out)...)
 	}
-	if len(known) < maxChildren {
-		grown := append(slices.Clip(known), c)
-		b.children.Store(&grown)
-	}
-	return &c
+	return c
 }
 
 func (b *binding) labelValues(out outcome) []string {

@@ -102,7 +102,7 @@ func (s *Span) startSpan(ctx context.Context, t *Telemetry, u *Unit, id string) 
 }
 
 // describedBy is how many attributes a [Describer] is expected to append.
-const describedBy = 5
+const describedBy = 4
 
 // describe sets all that is known about a unit when it begins.
 func (s *Span) describe(u *Unit, id string) {
@@ -111,9 +111,9 @@ func (s *Span) describe(u *Unit, id string) {
 	if u.Describer != nil {
 		attrs = u.Describer.AppendAttributes(attrs)
 	}
-	if u.Op.family.status { // there will be one more attribute at the end, for which the SDK would move all of them to a place of twice the size
+	if u.Op.family.status { // there will be one more attribute at the end, for which the SDK would move all of them to a place of twice the size,
 		first := len(attrs)/2 + 1
-		s.span.SetAttributes(attrs[:first]...) // so let it do that now, when it has the half of them
+		s.span.SetAttributes(attrs[:first]...) // so let it double half of them instead
 		attrs = attrs[first:]
 	}
 	if len(attrs) > 0 {

@@ -1,9 +1,15 @@
 package http_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -67,7 +73,7 @@ func TestARequestIsASpanInItsTrace(t *testing.T) {
 	}
 	want := map[string]any{
 		"http.request.method": "GET", "http.route": "/orders/{invoice}", "http.response.status_code": int64(404), "url.path": "/orders/4711",
-		"url.scheme": "http", "client.address": "192.0.2.1", "user_agent.original": "test", "network.protocol.version": "1.1",
+		"url.scheme": "http", "client.address": "192.0.2.1", "user_agent.original": "test",
 		"patron.correlation_id": "abc",
 	}
 	if diff := cmp.Diff(want, span.Attributes); diff != "" {
@@ -75,6 +81,64 @@ func TestARequestIsASpanInItsTrace(t *testing.T) {
 	}
 	if log := o.lines(); !strings.Contains(log, "msg=inside correlationID=abc trace_id=0af7651916cd43dd8448eb211c80319c") {
 		t.Errorf("the log: got %q, want the IDs on the line of the processor", log)
+	}
+}
+
+func TestASpanSaysOnlyWhatIsKnownAndNotUsual(t *testing.T) {
+	t.Parallel()
+	for proto, want := range map[string]any{"HTTP/1.1": nil, "HTTP/1.0": "1.0", "HTTP/2.0": "2"} {
+		o := observe(t)
+		c := newComponent(t, phttp.WithRoutes(get(t, "/", func(http.ResponseWriter, *http.Request) {})))
+		r := httptest.NewRequestWithContext(o, http.MethodGet, "/", http.NoBody)
+		r.Proto = proto
+		c.ServeHTTP(httptest.NewRecorder(), r)
+
+		attrs := o.Spans()[0].Attributes
+		if got := attrs["network.protocol.version"]; got != want {
+			t.Errorf("%s: got network.protocol.version %v, want %v", proto, got, want)
+		}
+		if got, ok := attrs["user_agent.original"]; ok {
+			t.Errorf("%s without User-Agent: got %q", proto, got)
+		}
+	}
+}
+
+func TestTheFilesOfAFormAreRemoved(t *testing.T) {
+	t.Parallel()
+	var form bytes.Buffer
+	mw := multipart.NewWriter(&form)
+	part, err := mw.CreateFormFile("invoice", "invoice.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = part.Write(make([]byte, 1<<10))
+	if err := mw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var name string
+	route, err := phttp.NewRawRouteBuilder("/", func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(0); err != nil {
+			t.Error(err)
+			return
+		}
+		f, err := r.MultipartForm.File["invoice"][0].Open()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = f.Close() }()
+		if onDisk, ok := f.(*os.File); ok {
+			name = onDisk.Name()
+		}
+	}).MethodPost().Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ask(t, newComponent(t, phttp.WithRoutes(route)), http.MethodPost, "/", form.String(), "Content-Type", mw.FormDataContentType())
+
+	if _, err := os.Stat(name); name == "" || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file %q after the request: got %v, want that it does not exist", name, err)
 	}
 }
 
