@@ -134,16 +134,37 @@ func observed(tb testing.TB, h http.Handler, sampler sdktrace.Sampler) http.Hand
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r.WithContext(ctx)) })
 }
 
+func rawRoute(tb testing.TB) http.Handler {
+	tb.Helper()
+	return bareComponent(tb, phttp.NewRawRouteBuilder("/users/{id}", serveUser))
+}
+
+func untracedRoute(tb testing.TB) http.Handler {
+	tb.Helper()
+	return bareComponent(tb, phttp.NewRawRouteBuilder("/users/{id}", serveUser).WithTrace(false))
+}
+
+func typedRoute(tb testing.TB) http.Handler {
+	tb.Helper()
+	return bareComponent(tb, phttp.NewRouteBuilder("/users/{id}", psync.Handle(getUser)))
+}
+
+// BenchmarkRequest compares a request to a component, with metrics, tracing, recovery, limits and correlation ID, with one to the mux of net/http alone.
 func BenchmarkRequest(b *testing.B) {
-	base := observed(b, rawMux(), sdktrace.NeverSample())
-	for name, h := range map[string]http.Handler{
-		"net-http":         base,
-		"raw/unsampled":    observed(b, bareComponent(b, phttp.NewRawRouteBuilder("/users/{id}", serveUser)), sdktrace.NeverSample()),
-		"raw/sampled":      observed(b, bareComponent(b, phttp.NewRawRouteBuilder("/users/{id}", serveUser)), sdktrace.AlwaysSample()),
-		"handle/unsampled": observed(b, bareComponent(b, phttp.NewRouteBuilder("/users/{id}", psync.Handle(getUser))), sdktrace.NeverSample()),
+	for _, bb := range []struct {
+		name    string
+		handler http.Handler
+		sampler sdktrace.Sampler
+	}{
+		{"net-http", rawMux(), sdktrace.NeverSample()},
+		{"raw/unsampled", rawRoute(b), sdktrace.NeverSample()},
+		{"raw/sampled", rawRoute(b), sdktrace.AlwaysSample()},
+		{"raw/untraced", untracedRoute(b), sdktrace.AlwaysSample()},
+		{"handle/unsampled", typedRoute(b), sdktrace.NeverSample()},
+		{"handle/sampled", typedRoute(b), sdktrace.AlwaysSample()},
 	} {
-		b.Run(name, func(b *testing.B) {
-			one := loop(b, h)
+		b.Run(bb.name, func(b *testing.B) {
+			one := loop(b, observed(b, bb.handler, bb.sampler))
 			b.ReportAllocs()
 			for b.Loop() {
 				one()
