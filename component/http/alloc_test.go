@@ -36,7 +36,7 @@ func TestARequestAllocatesLittle(t *testing.T) { //nolint:paralleltest // counts
 	}
 }
 
-func TestARequestStartsNoGoroutine(t *testing.T) { //nolint:paralleltest // counts the goroutines of the process
+func TestARequestStartsNoGoroutine(t *testing.T) { // not parallel: it counts the goroutines of the process
 	const requests = 1000
 	timed := bareComponent(t, phttp.NewRouteBuilder("/users/{id}", psync.Handle(getUser)).WithTimeout(time.Minute))
 	one := loop(t, observed(t, timed, sdktrace.AlwaysSample()))

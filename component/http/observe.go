@@ -99,8 +99,8 @@ func (x *exchange) begin(e *endpoint) {
 // description is what is worth knowing about one request alone.
 type description http.Request
 
-// AppendAttributes is asked if the span is recorded. The version of the protocol is only said if it is not the usual one: it would be the ninth attribute of the
-// span, and with up to eight a sampled request takes a fifth less time, because the SDK looks for duplicates in a map that then needs no table.
+// AppendAttributes is asked if the span is recorded. The version of the protocol is only said if it is not the usual one: it would be the ninth attribute of
+// the span, and with up to eight a sampled request takes a fifth less time, because the SDK looks for duplicates in a map that then needs no table.
 func (r *description) AppendAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
 	scheme := "http"
 	if r.TLS != nil {

@@ -29,8 +29,8 @@ func (x *exchange) WriteHeader(status int) {
 		return
 	}
 	x.prepare()
-	x.rw.WriteHeader(status) // panics for what is no status
-	x.wrote, x.status = true, int16(status) //nolint:gosec // three digits, or the line before had panicked
+	x.rw.WriteHeader(status) // panics for what is no status of three digits
+	x.wrote, x.status = true, int16(status)
 }
 
 // prepare is the last moment at which the header can be changed.
@@ -52,7 +52,7 @@ func (x *exchange) commit() {
 }
 
 // count counts what was written. It stops when the header is out.
-func (x *exchange) count(n int64) { x.written = int16(min(int64(x.written)+n, buffered+1)) } //nolint:gosec // which fits
+func (x *exchange) count(n int64) { x.written = int16(min(int64(x.written)+n, buffered+1)) }
 
 // reads reports whether net/http may now read the rest of the body, as it does before the header goes out: with the first flush, or with more than it buffers.
 func (x *exchange) reads() bool { return x.written <= buffered && x.body.unread() }

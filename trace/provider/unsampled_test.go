@@ -69,7 +69,9 @@ func TestWhatIsDroppedIsWhatTheSDKWouldHaveMade(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]int{"never": 7, "none": 7, "parent based, never": 7, "parent based, none": 7, "parent based, always": 4, "parent based, all": 4} {
+	for name, want := range map[string]int{
+		"never": 7, "none": 7, "parent based, never": 7, "parent based, none": 7, "parent based, always": 4, "parent based, all": 4,
+	} {
 		if drops[name] != want {
 			t.Errorf("%s: got %d drops, want %d", name, drops[name], want)
 		}
@@ -120,8 +122,9 @@ func TestADroppedSpanDoesNothing(t *testing.T) {
 	if a, _, _ := tr.Drop(t.Context()); oteltrace.SpanContextFromContext(a).TraceID() == s.SpanContext().TraceID() {
 		t.Error("two traces have the same ID")
 	}
-	if _, child, ok := tr.Drop(ctx); !ok || child.SpanContext().TraceID() != s.SpanContext().TraceID() || child.SpanContext().SpanID() == s.SpanContext().SpanID() {
-		t.Errorf("a child: got %v, want the trace of its parent %v", child.SpanContext(), s.SpanContext())
+	_, child, ok := tr.Drop(ctx)
+	if got, of := child.SpanContext(), s.SpanContext(); !ok || got.TraceID() != of.TraceID() || got.SpanID() == of.SpanID() {
+		t.Errorf("a child: got %v, want the trace of its parent %v", got, of)
 	}
 }
 
