@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/beatlabs/patron/correlation"
+	"github.com/beatlabs/patron/metric"
 	"github.com/beatlabs/patron/trace"
 	"github.com/beatlabs/patron/trace/tracetest"
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	oteltrace "go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 )
 
 func correlationID(ctx context.Context) string { return correlation.IDFromContext(ctx) }
@@ -285,5 +287,40 @@ func TestInjectFillsFurtherCarriers(t *testing.T) {
 	span.Inject(ctx, second)
 	if diff := cmp.Diff(first, second); diff != "" || first.Get("traceparent") == "" || first.Get(correlation.HeaderID) != correlationID(ctx) {
 		t.Errorf("got %v and %v", first, second)
+	}
+}
+
+// shipment is a Describer that counts how often it is asked.
+type shipment struct{ asked int }
+
+func (s *shipment) AppendAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
+	s.asked++
+	return append(attrs, attribute.String("carrier", "dhl"), attribute.Int("parcels", s.asked))
+}
+
+func TestADescriberIsAskedOnceAndOnlyForASpanThatIsRecorded(t *testing.T) {
+	t.Parallel()
+	for kind, op := range map[string]*trace.Op{
+		"server":   trace.NewOp(trace.HTTPServer, "GET /x", trace.HTTPMethod("GET"), trace.HTTPRoute("/x")),
+		"consumer": trace.NewOp(trace.Consumer, "process orders", trace.MessagingSystem("memory")),
+		"bare":     trace.NewOp(trace.HTTPClient, "GET"),
+	} {
+		rec, described := tracetest.New(), new(shipment)
+		_, span := trace.Begin(rec.Context(t.Context()), trace.Unit{Op: op, Describer: described})
+		span.SetAttributes(attribute.String("carrier", "ups"))
+		span.End(nil)
+
+		attrs := rec.Spans()[0].Attributes
+		if described.asked != 1 || attrs["carrier"] != "ups" || attrs["parcels"] != int64(1) || attrs["patron.correlation_id"] == nil {
+			t.Errorf("%s: asked %d times, got %v, want carrier ups, parcels 1 and the correlation ID", kind, described.asked, attrs)
+		}
+
+		quiet := new(shipment)
+		none := trace.NewTelemetry(noop.NewTracerProvider(), nil, metric.NewRegistry())
+		_, span = trace.Begin(trace.WithTelemetry(t.Context(), none), trace.Unit{Op: op, Describer: quiet})
+		span.End(nil)
+		if quiet.asked != 0 {
+			t.Errorf("%s, not recorded: asked %d times, want 0", kind, quiet.asked)
+		}
 	}
 }

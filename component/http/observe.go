@@ -71,7 +71,7 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{rw: w, component: rt.component, context: r.Context()}
 	// The copy gets its place in the exchange, and its context before that is complete: a second copy for the handler would cost as much as all of the exchange.
 	x.request = *r.WithContext((*exchangeContext)(x))
-	defer x.end()
+	defer x.end(r)
 	if r.RequestURI == "*" { // which the mux refuses
 		rt.fallback.ServeHTTP(x, &x.request)
 	} else {
@@ -127,7 +127,4 @@ func (x *exchange) close() {
 	}
 	x.span.SetStatus(int(x.status))
 	x.span.End(x.err)
-	if form := x.request.MultipartForm; form != nil {
-		_ = form.RemoveAll() // net/http removes the files of its own request, which is not the one that parsed them; an error: they are gone
-	}
 }

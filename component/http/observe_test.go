@@ -135,7 +135,20 @@ func TestTheFilesOfAFormAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	ask(t, newComponent(t, phttp.WithRoutes(route)), http.MethodPost, "/", form.String(), "Content-Type", mw.FormDataContentType())
+	s := serve(t.Context(), t, phttp.WithRoutes(route))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://example.com/", &form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", mw.FormDataContentType())
+	res, err := s.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = readAnswer(t, res)
+	if err := s.shut(); err != nil { // the answer goes out first
+		t.Fatal(err)
+	}
 
 	if _, err := os.Stat(name); name == "" || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file %q after the request: got %v, want that it does not exist", name, err)
