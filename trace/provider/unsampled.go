@@ -41,7 +41,7 @@ func (r refusals) cover(parent oteltrace.SpanContext) bool {
 }
 
 // Drop returns what Start returns for a span without options that is not sampled, if that is certain before the sampler is asked; else false, and Start has to
-// be called. The SDK takes three times as long to come to the same end, which is a quarter of what a request costs that is not traced.
+// be called. The SDK takes twice as long to come to the same end: for a request that is not sampled that is a tenth of all that it costs.
 func (t *tracer) Drop(ctx context.Context) (context.Context, oteltrace.Span, bool) {
 	to := t.target.Load()
 	parent := oteltrace.SpanFromContext(ctx)
