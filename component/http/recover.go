@@ -12,7 +12,8 @@ import (
 const statusClientGone = 499
 
 // end is deferred around everything else; r is the request of net/http. It is the one place that recovers: a panic becomes a 500 if nothing was written, else
-// it cuts the connection, because the client must not take half an answer for a whole one. Last of all the request is counted, traced and, if it failed, logged.
+// it cuts the connection, because the client must not take half an answer for a whole one. Last of all the request is counted, traced and, if it failed,
+// logged.
 func (x *exchange) end(r *http.Request) {
 	value := recover()                        //nolint:revive // end is what is deferred
 	r.MultipartForm = x.request.MultipartForm // net/http removes the files of this one
