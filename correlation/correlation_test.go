@@ -2,6 +2,7 @@ package correlation_test
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,15 +90,16 @@ func TestAContextInMemoryOfTheCallersIsLikeOneThatWasMade(t *testing.T) {
 }
 
 func FuzzValid(f *testing.F) {
-	for _, s := range []string{"", "abc", "a\nb", "é", strings.Repeat("x", 129)} {
+	for _, s := range []string{"", "abc", "a\nb", "é", strings.Repeat("x", 129), strings.Repeat("x", 128), "A-Z_09.", "a b", "\xffa", "a\u212a"} {
 		f.Add(s)
 	}
+	grammar := regexp.MustCompile(`\A[A-Za-z0-9._-]{1,128}\z`)
 	f.Fuzz(func(t *testing.T, id string) {
-		if !correlation.Valid(id) {
-			return
+		if got, want := correlation.Valid(id), grammar.MatchString(id); got != want {
+			t.Errorf("Valid(%q): got %t, want %t", id, got, want)
 		}
-		if len(id) > 128 || strings.ContainsAny(id, "\r\n\t \"\\\x00\x1b") {
-			t.Errorf("Valid(%q): got true", id)
+		if got := correlation.IDFromContext(correlation.ContextWithID(t.Context(), id)); got != id {
+			t.Errorf("IDFromContext: got %q, want %q", got, id)
 		}
 	})
 }

@@ -2,11 +2,15 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	oteltrace "go.opentelemetry.io/otel/trace"
 )
@@ -63,21 +67,40 @@ func TestParseResourceAttributesSaysAllThatIsWrong(t *testing.T) {
 	}
 }
 
+// FuzzParseResourceAttributes writes down what it read, with every byte encoded, and reads that again.
 func FuzzParseResourceAttributes(f *testing.F) {
-	for _, s := range []string{"", "a=1,b=2", "a=%2C", "=", "%", "a=%zz,b", " a = b "} {
+	for _, s := range []string{"", "a=1,b=2", "a=%2C", "=", "%", "a=%zz,b", " a = b ", "a=b=c", "a=1,a=2,,", "%2c=%3D", "é=%C3%A9", "a=%ff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		attrs, err := ParseResourceAttributes(s)
-		if err != nil && attrs != nil {
-			t.Errorf("got %v beside %v", attrs, err)
+		if err != nil {
+			if attrs != nil || len(err.Error()) > 12*len(s)+100*(1+strings.Count(s, ",")) {
+				t.Errorf("ParseResourceAttributes(%q): got %v beside an error of %d bytes", s, attrs, len(err.Error()))
+			}
+			return
 		}
+		var pairs []string
 		for _, a := range attrs {
 			if !a.Valid() || a.Value.Type() != attribute.STRING {
-				t.Errorf("got %v, want a key and a string", a)
+				t.Errorf("ParseResourceAttributes(%q): got %v, want a key and a string", s, a)
 			}
+			pairs = append(pairs, encodeAll(string(a.Key))+"="+encodeAll(a.Value.AsString()))
+		}
+		again, err := ParseResourceAttributes(strings.Join(pairs, ","))
+		if err != nil || !slices.Equal(again, attrs) {
+			t.Errorf("ParseResourceAttributes(%q): got %v, written and read again %v, %v", s, attrs, again, err)
 		}
 	})
+}
+
+// encodeAll percent-encodes every byte.
+func encodeAll(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, "%%%02X", s[i])
+	}
+	return b.String()
 }
 
 func TestParseSampler(t *testing.T) {
@@ -144,14 +167,79 @@ func TestParentBasedSamplersContinueTraces(t *testing.T) {
 	}
 }
 
+// FuzzParseSampler holds the names against a list of them, and the share of a ratio against the numbers that are one.
 func FuzzParseSampler(f *testing.F) {
 	f.Add("always_on", "")
+	f.Add("AlwaysOn", "")
 	f.Add("traceidratio", "0.5")
+	f.Add("traceidratio", "NaN")
+	f.Add(" TraceIDRatio\t", " 0x1p-2 ")
 	f.Add("parentbased_traceidratio", "1e400")
 	f.Add("parentbased_parentbased_always_on", "x")
+	names := []string{
+		"", "always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
+	}
 	f.Fuzz(func(t *testing.T, name, arg string) {
-		if s, err := ParseSampler(name, arg); (s == nil) == (err == nil) {
-			t.Errorf("ParseSampler(%q, %q): got %v and %v", name, arg, s, err)
+		s, err := ParseSampler(name, arg)
+		if (s == nil) == (err == nil) {
+			t.Fatalf("ParseSampler(%q, %q): got %v and %v", name, arg, s, err)
+		}
+		clean := strings.ToLower(strings.TrimSpace(name))
+		want := slices.Contains(names, clean)
+		if strings.HasSuffix(clean, "traceidratio") && strings.TrimSpace(arg) != "" {
+			ratio, parseErr := strconv.ParseFloat(strings.TrimSpace(arg), 64)
+			want = want && parseErr == nil && 0 <= ratio && ratio <= 1
+		}
+		if (err == nil) != want {
+			t.Fatalf("ParseSampler(%q, %q): got %v, want an error: %t", name, arg, err, !want)
+		}
+		if err != nil {
+			return
+		}
+		// What is based on the parent follows it, whatever the root of it does.
+		ctx := oteltrace.ContextWithRemoteSpanContext(t.Context(), oteltrace.NewSpanContext(oteltrace.SpanContextConfig{
+			TraceID: oteltrace.TraceID{1}, SpanID: oteltrace.SpanID{1}, TraceFlags: oteltrace.FlagsSampled, Remote: true,
+		}))
+		got := s.ShouldSample(sdktrace.SamplingParameters{ParentContext: ctx, TraceID: oteltrace.TraceID{1}}).Decision
+		if follows := clean == "" || strings.HasPrefix(clean, "parentbased_"); follows && got != sdktrace.RecordAndSample {
+			t.Errorf("ParseSampler(%q, %q): got %v below a sampled parent", name, arg, got)
+		}
+	})
+}
+
+func FuzzParsePropagators(f *testing.F) {
+	for _, s := range []string{"", "tracecontext,baggage", "B3, jaeger", "none", "none,b3", "b3,b3", "b3multi,xray", ",", "tracecontext,baggage,b3,b3multi,jaeger"} {
+		f.Add(s)
+	}
+	known := []string{"tracecontext", "baggage", "b3", "b3multi", "jaeger", "none"}
+	f.Fuzz(func(t *testing.T, list string) {
+		names := strings.Split(list, ",")
+		p, err := ParsePropagators(names)
+		if (p == nil) == (err == nil) {
+			t.Fatalf("ParsePropagators(%q): got %v and %v", names, p, err)
+		}
+		seen := make(map[string]bool)
+		want := true
+		for _, name := range names {
+			name = strings.ToLower(strings.TrimSpace(name))
+			want = want && slices.Contains(known, name) && !seen[name] && (name != "none" || len(names) == 1)
+			seen[name] = true
+		}
+		if (err == nil) != want {
+			t.Fatalf("ParsePropagators(%q): got %v, want an error: %t", names, err, !want)
+		}
+		if err != nil {
+			return
+		}
+		out := propagation.MapCarrier{}
+		p.Inject(local(withBaggage(t.Context(), t, "k=v"), t), out)
+		for key := range out {
+			if !slices.Contains(p.Fields(), key) {
+				t.Errorf("ParsePropagators(%q): it writes %s, which is not in Fields", names, key)
+			}
+		}
+		if (len(out) == 0) != seen["none"] {
+			t.Errorf("ParsePropagators(%q): got %v", names, out)
 		}
 	})
 }

@@ -131,13 +131,16 @@ func (p propagator) Fields() []string {
 	return fields
 }
 
+const b3Single = "b3" // the header that has all of B3
+
 // Lengths of the longest valid headers.
 const (
 	maxB3     = 32 + 1 + 16 + 1 + 1 + 1 + 16
 	maxJaeger = 32 + 1 + 16 + 1 + 16 + 1 + 3
 )
 
-// b3Propagator keeps from the contrib propagator what it is wasteful with: requests without B3 headers, and headers that cannot be valid.
+// b3Propagator keeps from the contrib propagator what it is wasteful with, requests without B3 headers, and what it takes though it is no B3: any character for
+// the hyphen behind the span.
 type b3Propagator struct{ propagation.TextMapPropagator }
 
 func newB3(encoding b3.Encoding) b3Propagator {
@@ -146,8 +149,11 @@ func newB3(encoding b3.Encoding) b3Propagator {
 
 // Extract returns ctx itself if there is no valid trace.
 func (p b3Propagator) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
-	if single := carrier.Get("b3"); len(single) > maxB3 || (single == "" && carrier.Get("x-b3-traceid") == "") {
-		return ctx
+	if !isB3(carrier.Get(b3Single)) {
+		if carrier.Get("x-b3-traceid") == "" {
+			return ctx
+		}
+		carrier = multiB3{carrier}
 	}
 	if found := p.TextMapPropagator.Extract(ctx, carrier); newParent(ctx, found) {
 		return found
@@ -155,16 +161,69 @@ func (p b3Propagator) Extract(ctx context.Context, carrier propagation.TextMapCa
 	return ctx
 }
 
-// jaegerPropagator is the contrib propagator behind a limit of length.
+// multiB3 is a carrier whose header b3 is not looked at.
+type multiB3 struct{ propagation.TextMapCarrier }
+
+func (c multiB3) Get(key string) string {
+	if key == b3Single {
+		return ""
+	}
+	return c.TextMapCarrier.Get(key)
+}
+
+// isB3 reports whether h is {trace-id}-{span-id}, with -{sampled} or -{sampled}-{parent-span-id} behind it, or not.
+func isB3(h string) bool {
+	if len(h) > maxB3 {
+		return false
+	}
+	trace, h, _ := strings.Cut(h, "-")
+	span, h, more := strings.Cut(h, "-")
+	if len(trace) != 16 && len(trace) != 32 || len(span) != 16 || !isHex(trace) || !isHex(span) {
+		return false
+	}
+	if !more {
+		return true
+	}
+	sampled, parent, more := strings.Cut(h, "-")
+	return (sampled == "0" || sampled == "1" || sampled == "d") && (!more || len(parent) == 16 && isHex(parent))
+}
+
+// jaegerPropagator is the contrib propagator behind the grammar of its header: that one alone takes -1 for flags, and none at all.
 type jaegerPropagator struct{ jaegerheader.Jaeger }
 
 // Extract returns ctx itself if there is no valid trace.
 func (p jaegerPropagator) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
-	if h := carrier.Get("uber-trace-id"); h == "" || len(h) > maxJaeger {
+	if !isJaeger(carrier.Get("uber-trace-id")) {
 		return ctx
 	}
 	if found := p.Jaeger.Extract(ctx, carrier); newParent(ctx, found) {
 		return found
 	}
 	return ctx
+}
+
+// isJaeger reports whether h is {trace-id}:{span-id}:{parent-span-id}:{flags}, in hexadecimal digits. Nobody reads the parent, so that may be empty.
+func isJaeger(h string) bool {
+	if len(h) > maxJaeger {
+		return false
+	}
+	for i, most := range [...]int{32, 16, 16, 3} {
+		part, rest, more := strings.Cut(h, ":")
+		if more == (i == 3) || len(part) > most || part == "" && i != 2 || !isHex(part) {
+			return false
+		}
+		h = rest
+	}
+	return true
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+		default:
+			return false
+		}
+	}
+	return true
 }

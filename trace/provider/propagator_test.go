@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/contrib/propagators/b3"
+	jaegerheader "go.opentelemetry.io/contrib/propagators/jaeger"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -146,15 +150,23 @@ func TestFirstFormatWithAValidTraceWins(t *testing.T) {
 		carrier propagation.MapCarrier
 		want    string // the first digit of the trace
 	}{
-		"w3c first":         {[]string{"tracecontext", "b3", "jaeger"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, "1"},
-		"b3 first":          {[]string{"b3", "tracecontext", "jaeger"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, "2"},
-		"jaeger first":      {[]string{"jaeger", "b3", "tracecontext"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, "3"},
-		"first is absent":   {[]string{"tracecontext", "b3"}, propagation.MapCarrier{"b3": single}, "2"},
-		"first is invalid":  {[]string{"tracecontext", "jaeger"}, propagation.MapCarrier{"traceparent": "00-0-0-01", "uber-trace-id": uber}, "3"},
-		"b3 is invalid":     {[]string{"b3", "jaeger"}, propagation.MapCarrier{"b3": "x", "uber-trace-id": uber}, "3"},
-		"jaeger is invalid": {[]string{"jaeger", "b3"}, propagation.MapCarrier{"b3": single, "uber-trace-id": "1:2:3"}, "2"},
-		"b3 is not named":   {[]string{"tracecontext"}, propagation.MapCarrier{"b3": single}, ""},
-		"none":              {[]string{"none"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, ""},
+		"w3c first":           {[]string{"tracecontext", "b3", "jaeger"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, "1"},
+		"b3 first":            {[]string{"b3", "tracecontext", "jaeger"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, "2"},
+		"jaeger first":        {[]string{"jaeger", "b3", "tracecontext"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, "3"},
+		"first is absent":     {[]string{"tracecontext", "b3"}, propagation.MapCarrier{"b3": single}, "2"},
+		"first is invalid":    {[]string{"tracecontext", "jaeger"}, propagation.MapCarrier{"traceparent": "00-0-0-01", "uber-trace-id": uber}, "3"},
+		"b3 is invalid":       {[]string{"b3", "jaeger"}, propagation.MapCarrier{"b3": "x", "uber-trace-id": uber}, "3"},
+		"jaeger has no flags": {[]string{"jaeger", "b3"}, propagation.MapCarrier{"b3": single, "uber-trace-id": "1:1::"}, "2"},
+		"jaeger has flags -1": {[]string{"jaeger", "b3"}, propagation.MapCarrier{"b3": single, "uber-trace-id": "1:1:0:-1"}, "2"},
+		"jaeger is invalid":   {[]string{"jaeger", "b3"}, propagation.MapCarrier{"b3": single, "uber-trace-id": "1:2:3"}, "2"},
+		"b3 is not named":     {[]string{"tracecontext"}, propagation.MapCarrier{"b3": single}, ""},
+		"none":                {[]string{"none"}, propagation.MapCarrier{"traceparent": w3c, "b3": single, "uber-trace-id": uber}, ""},
+		"b3 without a hyphen": {[]string{"b3", "jaeger"}, propagation.MapCarrier{
+			"b3": "2222222222222222-2222222222222222x1", "uber-trace-id": uber,
+		}, "3"},
+		"b3multi beside a broken b3": {[]string{"b3"}, propagation.MapCarrier{
+			"b3": "x", "x-b3-traceid": "22222222222222222222222222222222", "x-b3-spanid": "2222222222222222",
+		}, "2"},
 		"b3 reads b3multi": {[]string{"b3"}, propagation.MapCarrier{
 			"x-b3-traceid": "22222222222222222222222222222222", "x-b3-spanid": "2222222222222222", "x-b3-sampled": "1",
 		}, "2"},
@@ -275,32 +287,150 @@ func TestHostileAndAbsentHeadersCostNoMemory(t *testing.T) { // not parallel: it
 	}
 }
 
+// theirs are the propagators of OpenTelemetry, one a name, and the forms that their headers must have.
+type theirs struct {
+	propagator propagation.TextMapPropagator
+	headers    []string
+	limit      int // of the first header in bytes; 0: none
+	grammar    *regexp.Regexp
+	strict     bool // theirs takes what the grammar does not have
+}
+
+func references() map[string]theirs {
+	return map[string]theirs{
+		"tracecontext": {
+			propagator: propagation.TraceContext{}, headers: []string{"traceparent", "tracestate"},
+			grammar: regexp.MustCompile(`\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?\z`),
+		},
+		"b3": {
+			propagator: b3.New(), headers: []string{"b3"}, limit: maxB3,
+			grammar: regexp.MustCompile(`\A([0-9a-f]{16}|[0-9a-f]{32})-[0-9a-f]{16}(-[01d](-[0-9a-f]{16})?)?\z`), strict: true,
+		},
+		"b3multi": {
+			propagator: b3.New(), headers: []string{"x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags"},
+			grammar: regexp.MustCompile(`\A([0-9a-f]{16}|[0-9a-f]{32})\z`),
+		},
+		"jaeger": {
+			propagator: jaegerheader.Jaeger{}, headers: []string{"uber-trace-id"}, limit: maxJaeger,
+			grammar: regexp.MustCompile(`\A[0-9a-fA-F]{1,32}:[0-9a-fA-F]{1,16}:[0-9a-fA-F]{0,16}:[0-9a-fA-F]{1,3}\z`), strict: true,
+		},
+	}
+}
+
+// FuzzExtract compares each format with the propagator of OpenTelemetry, and all of them together with their order.
 func FuzzExtract(f *testing.F) {
-	f.Add("00-"+hexTrace+"-"+hexSpan+"-01", "a=1", hexTrace+"-"+hexSpan+"-1", hexTrace+":"+hexSpan+":0:1", "k=v,w=%20;p")
-	f.Add("ff-", ",,,", "0", ":::", "=")
-	f.Add("", "", strings.Repeat("0", 33), strings.Repeat(":", 70), strings.Repeat(",", 100))
-	f.Add("", "", hexTrace+"-"+hexSpan+"-", "1:1:1:1", "\xff=\xff")
-	f.Fuzz(func(t *testing.T, parent, state, single, uber, bag string) {
-		for _, names := range [][]string{{"tracecontext", "baggage"}, {"b3"}, {"b3multi"}, {"jaeger"}, {"b3", "jaeger", "tracecontext", "baggage"}} {
-			p := parsed(t, names...)
-			in := propagation.MapCarrier{
-				"traceparent": parent, "tracestate": state, "b3": single, "uber-trace-id": uber, "baggage": bag,
-				"x-b3-traceid": parent, "x-b3-spanid": state, "x-b3-sampled": uber, "x-b3-flags": bag,
+	f.Add("00-"+hexTrace+"-"+hexSpan+"-01", "a=1", hexTrace+"-"+hexSpan+"-1", hexTrace+":"+hexSpan+":0:1")
+	f.Add("00-"+hexTrace+"-"+hexSpan+"-01-x", "a=1,b=2,,", hexTrace+"-"+hexSpan+"-d-"+hexSpan, hexTrace[16:]+":"+hexSpan+":0:3")
+	f.Add("01-"+hexTrace+"-"+hexSpan+"-ff-more", "t@v=1", hexTrace[16:]+"-"+hexSpan, "00000000000000000:1:0:1")
+	f.Add("ff-", ",,,", "0", ":::")
+	f.Add("00-"+strings.Repeat("0", 32)+"-"+hexSpan+"-01", "", strings.Repeat("0", 33), strings.Repeat(":", 70))
+	f.Add("00-"+strings.ToUpper(hexTrace)+"-"+hexSpan+"-00", "\xff=\xff", hexTrace+"-"+hexSpan+"-", "1:1:1:1")
+	f.Add(hexTrace, hexSpan, "1", "1")
+	all := references()
+	f.Fuzz(func(t *testing.T, first, second, third, fourth string) {
+		values := []string{first, second, third, fourth}
+		for name, ref := range all {
+			for i := range values { // every value comes to every format
+				in := propagation.MapCarrier{}
+				for j, key := range ref.headers {
+					in[key] = values[(i+j)%len(values)]
+				}
+				compare(t, name, ref, in)
 			}
-			ctx := p.Extract(context.Background(), in)
-			sc := oteltrace.SpanContextFromContext(ctx)
-			if sc.IsValid() && !sc.IsRemote() {
-				t.Errorf("%v: got %v, want a remote span", names, sc)
+		}
+		inOrder(t, propagation.MapCarrier{
+			"traceparent": first, "tracestate": second, "b3": third, "uber-trace-id": fourth, "x-b3-traceid": first, "x-b3-spanid": second,
+		})
+	})
+}
+
+// compare checks that ours finds in a carrier what theirs finds, and writes what it reads again.
+func compare(t *testing.T, name string, ref theirs, in propagation.MapCarrier) {
+	t.Helper()
+	p := parsed(t, name)
+	first := in[ref.headers[0]]
+	got := oteltrace.SpanContextFromContext(p.Extract(context.Background(), in))
+	var want oteltrace.SpanContext
+	if (ref.limit == 0 || len(first) <= ref.limit) && (!ref.strict || ref.grammar.MatchString(first)) {
+		want = oteltrace.SpanContextFromContext(ref.propagator.Extract(context.Background(), in))
+	}
+	if want.IsValid() != got.IsValid() || want.IsValid() && !got.Equal(want) {
+		t.Fatalf("%s: Extract of %q: got %v, want %v", name, in, got, want)
+	}
+	if !got.IsValid() {
+		return
+	}
+	if !ref.grammar.MatchString(first) || !got.IsRemote() {
+		t.Errorf("%s: Extract of %q: got %v, remote %t", name, in, got, got.IsRemote())
+	}
+	out := propagation.MapCarrier{}
+	p.Inject(oteltrace.ContextWithRemoteSpanContext(context.Background(), got), out)
+	again := oteltrace.SpanContextFromContext(p.Extract(context.Background(), out))
+	if again.TraceID() != got.TraceID() || again.SpanID() != got.SpanID() || again.IsSampled() != got.IsSampled() ||
+		name == "tracecontext" && again.TraceState().String() != got.TraceState().String() {
+		t.Errorf("%s: got %v, after a round trip through %q %v", name, got, out, again)
+	}
+}
+
+// inOrder checks that of several formats the first one that finds a trace alone is what all find together.
+func inOrder(t *testing.T, in propagation.MapCarrier) {
+	t.Helper()
+	for _, names := range [][]string{{"b3", "jaeger", "tracecontext"}, {"tracecontext", "b3multi", "jaeger"}} {
+		var want oteltrace.SpanContext
+		for _, name := range names {
+			if want = oteltrace.SpanContextFromContext(parsed(t, name).Extract(context.Background(), in)); want.IsValid() {
+				break
 			}
-			out := propagation.MapCarrier{}
-			p.Inject(ctx, out)
-			again := oteltrace.SpanContextFromContext(p.Extract(context.Background(), out))
-			if sc.IsValid() && (again.TraceID() != sc.TraceID() || again.SpanID() != sc.SpanID() || again.IsSampled() != sc.IsSampled()) {
-				t.Errorf("%v: got %v after a round trip, want %v", names, again, sc)
+		}
+		got := oteltrace.SpanContextFromContext(parsed(t, names...).Extract(context.Background(), in))
+		if got.IsValid() != want.IsValid() || want.IsValid() && !got.Equal(want) {
+			t.Errorf("%v: Extract of %q: got %v, want %v", names, in, got, want)
+		}
+	}
+}
+
+// FuzzBaggage compares with the propagator of OpenTelemetry, within the limits; a line feed stands between the lines of a header.
+func FuzzBaggage(f *testing.F) {
+	for _, s := range []string{
+		"", "a=1", "k=v,w=%20;p", "a=1;p=2;q, b=%20\nc=3", "=", ",,,", "a=1,=2", "\xff=\xff", "a=%ff", "a=%zz", "a=\u00e9", "a=1,a=2", members(64), members(65),
+		members(60) + "\na=1,b=1,c=1,d=1,e=1", "a=" + strings.Repeat("x", 8190), "a=" + strings.Repeat("x", 8191),
+	} {
+		f.Add(s)
+	}
+	p := parsed(f, "baggage")
+	f.Fuzz(func(t *testing.T, text string) {
+		lines := strings.Split(text, "\n")
+		joined := strings.Join(lines, ",")
+		var want baggage.Baggage
+		if len(joined) <= maxBaggageBytes && strings.Count(joined, ",") < maxBaggageMembers {
+			want, _ = baggage.Parse(joined)
+		}
+		carriers := []propagation.TextMapCarrier{propagation.HeaderCarrier{"Baggage": lines}, propagation.MapCarrier{"baggage": joined}}
+		for _, carrier := range carriers {
+			got := baggage.FromContext(p.Extract(context.Background(), carrier))
+			if !reflect.DeepEqual(membersOf(got), membersOf(want)) {
+				t.Fatalf("Extract of %q: got %v, want %v", lines, got, want)
 			}
-			if n := len(out["baggage"]); n > maxBaggageBytes {
-				t.Errorf("%v: got %d bytes of baggage", names, n)
+		}
+		out := propagation.MapCarrier{}
+		p.Inject(baggage.ContextWithBaggage(context.Background(), want), out)
+		written, ok := out["baggage"]
+		if len(written) > maxBaggageBytes || strings.ContainsAny(written, "\r\n\x00") {
+			t.Fatalf("Inject of %q: got %q", text, written)
+		}
+		if ok {
+			if got := baggage.FromContext(p.Extract(context.Background(), out)); !reflect.DeepEqual(membersOf(got), membersOf(want)) {
+				t.Errorf("Inject of %q: got %q, which reads as %v, want %v", text, written, got, want)
 			}
 		}
 	})
+}
+
+// membersOf are the members by their keys, as text.
+func membersOf(b baggage.Baggage) map[string]string {
+	all := make(map[string]string)
+	for _, m := range b.Members() {
+		all[m.Key()] = m.Value()
+	}
+	return all
 }
