@@ -1,21 +1,18 @@
 package async
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Header is one Key and its Value, which travel with a message.
 type Header struct{ Key, Value string }
 
-// Headers are the headers of a message, in the order in which they were set. Keys are compared without regard to case, since brokers and HTTP gateways
-// on the way change it. A pointer to Headers is a trace.Carrier. Headers are not safe for concurrent use.
+// Headers are the headers of a message, in the order in which they were set. Keys are compared without regard to the case of ASCII letters, since
+// brokers and HTTP gateways on the way change it. A pointer to Headers is a trace.Carrier. Headers are not safe for concurrent use.
 type Headers []Header //nolint:recvcheck // reading needs no pointer, and a slice that grows does
 
 // Get returns the value of the first header with key, or "".
 func (h Headers) Get(key string) string {
 	for i := range h {
-		if k := h[i].Key; len(k) == len(key) && (k == key || strings.EqualFold(k, key)) {
+		if sameKey(h[i].Key, key) {
 			return h[i].Value
 		}
 	}
@@ -24,13 +21,13 @@ func (h Headers) Get(key string) string {
 
 // Has reports whether there is a header with key, be its value empty.
 func (h Headers) Has(key string) bool {
-	return slices.ContainsFunc(h, func(e Header) bool { return strings.EqualFold(e.Key, key) })
+	return slices.ContainsFunc(h, func(e Header) bool { return sameKey(e.Key, key) })
 }
 
 // Set replaces the value of the first header with key, or adds one.
 func (h *Headers) Set(key, value string) {
 	for i := range *h {
-		if strings.EqualFold((*h)[i].Key, key) {
+		if sameKey((*h)[i].Key, key) {
 			(*h)[i].Value = value
 			return
 		}
@@ -40,7 +37,7 @@ func (h *Headers) Set(key, value string) {
 
 // Delete removes every header with key.
 func (h *Headers) Delete(key string) {
-	*h = slices.DeleteFunc(*h, func(e Header) bool { return strings.EqualFold(e.Key, key) })
+	*h = slices.DeleteFunc(*h, func(e Header) bool { return sameKey(e.Key, key) })
 }
 
 // Keys returns the keys, in order.
@@ -50,6 +47,26 @@ func (h Headers) Keys() []string {
 		keys[i] = h[i].Key
 	}
 	return keys
+}
+
+// sameKey compares as net/http does. To strings.EqualFold a k is the sign of Kelvin, too, which no gateway turns into a k.
+func sameKey(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if a[i] != b[i] && lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
 }
 
 // The headers that the framework itself reads and writes, beside correlation.HeaderID and those of the propagators.

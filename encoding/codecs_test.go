@@ -2,6 +2,8 @@ package encoding_test
 
 import (
 	"errors"
+	"mime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -207,20 +209,55 @@ func TestLookingUpWhatNearlyEverybodySendsAllocatesNothing(t *testing.T) {
 	}
 }
 
+// FuzzContentType compares with a parser that is known: package mime, for headers that it and RFC 9110 read alike.
 func FuzzContentType(f *testing.F) {
-	for _, s := range []string{"", "application/json", "application/x+json; charset=utf-8", "*/*", `a/b;c="`, "application/json;charset=latin1"} {
+	for _, s := range []string{
+		"", "application/json", "application/x+json; charset=utf-8", "*/*", `a/b;c="`, "application/json;charset=latin1", " ", "application/+json",
+		"APPLICATION/X-PROTOBUF", "text/x+JSON;charset=\"UTF-8\"", "application/json, application/json", "application/json\r\nX: y",
+	} {
 		f.Add(s)
 	}
 	codecs := newCodecs(f)
 	f.Fuzz(func(t *testing.T, header string) {
 		c, err := codecs.ForContentType(header)
 		if (err == nil) != (c.Decode != nil) {
-			t.Errorf("ForContentType(%q): got error %v and codec %v", header, err, c.MediaTypes)
+			t.Fatalf("ForContentType(%q): got error %v and codec %v", header, err, c.MediaTypes)
 		}
-		if err != nil && strings.ContainsAny(err.Error(), "\r\n\x00") {
-			t.Errorf("ForContentType(%q): the error has control characters: %q", header, err)
+		if err != nil {
+			if e, ok := errors.AsType[*encoding.MediaTypeError](err); !ok || !errors.Is(err, encoding.ErrContentType) || e.Header != header {
+				t.Errorf("ForContentType(%q): got %v", header, err)
+			}
+			if strings.ContainsAny(err.Error(), "\r\n\x00\x1b") || len(err.Error()) > 1000 {
+				t.Errorf("ForContentType(%q): got an error of %d bytes: %q", header, len(err.Error()), err)
+			}
+		}
+		name, params, bad := mime.ParseMediaType(header)
+		if bad != nil || strings.Contains(header, "*") {
+			return
+		}
+		want := ""
+		switch subtype := strings.TrimPrefix(name[strings.Index(name, "/")+1:], "+"); {
+		case !strings.Contains(name, "/"):
+		case slices.Contains(protobuf.Codec().MediaTypes, name):
+			want = protobuf.Type
+		case name == json.Type, strings.HasSuffix(subtype, "+json"):
+			want = json.Type
+		}
+		if charset, ok := params["charset"]; ok && want == json.Type && !strings.EqualFold(charset, "utf-8") {
+			want = ""
+		}
+		if got := cmp.Diff([]string{want}, first(c.MediaTypes)); got != "" && len(params) <= 16 {
+			t.Errorf("ForContentType(%q): want -, got +\n%s", header, got)
 		}
 	})
+}
+
+// first returns the first of names, or the empty string.
+func first(names []string) []string {
+	if len(names) == 0 {
+		return []string{""}
+	}
+	return names[:1]
 }
 
 func BenchmarkForContentType(b *testing.B) {

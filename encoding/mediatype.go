@@ -119,8 +119,7 @@ func (p *parser) mediaType(list bool) (mediaType, bool) {
 func (p *parser) extensions() {
 	for {
 		i := p.i
-		p.semicolons()
-		if p.token() == "" {
+		if !p.semicolons() || p.token() == "" {
 			p.i = i
 			return
 		}
