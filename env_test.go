@@ -3,15 +3,19 @@ package patron
 import (
 	"flag"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/log/zerolog"
+	"github.com/beatlabs/patron/trace/provider"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -177,26 +181,112 @@ func TestDistance(t *testing.T) {
 	})
 }
 
+// FuzzReadEnvironment sets one variable at a time, each to the same text, and asks a second reading of the table what should come of it.
 func FuzzReadEnvironment(f *testing.F) {
 	for _, s := range sections() {
 		for _, v := range s.variables {
-			f.Add(v.name, v.value)
-			f.Add(v.name, "\x00")
+			f.Add(v.value)
 		}
 	}
-	f.Add("PATRON_", "")
-	f.Fuzz(func(t *testing.T, name, value string) {
-		e, err := readEnvironment([]string{name + "=" + value})
-		if e == nil {
-			t.Fatal("got no environment")
+	for _, s := range []string{
+		"", " ", "\x00", "-1", "0", "65535", "65536", "+5", "007", "1h2m3.5s", "1ns", "-1s", "9999999h", "5", "OFF", ":0", "[::1]:80", "h:x", "a:b:c", "localhost", "::1",
+		"10.0.0.1", "fe80::1%eth0", "a b", "INFO", "Text", "\u017fon", "j\u017fon", "always_on", "TraceIDRatio", "0.5", "NaN", "1e999", "0x1p-2", "b3, jaeger", "none", "none,b3",
+		"a=1,b=%2C", "a", "=", "a=%zz", "const", "remote",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		known := 0
+		for _, s := range sections() {
+			for _, v := range s.variables {
+				known++
+				e, err := readEnvironment([]string{v.name + "=" + value, "PATH=" + value, prefix + "=" + value})
+				if e == nil {
+					t.Fatal("got no environment")
+				}
+				if !slices.Equal(e.unknown, []string{prefix}) {
+					t.Errorf("unknown variables: got %q", e.unknown)
+				}
+				clean := strings.TrimSpace(value)
+				if want := clean == "" || isFine(t, e, v.name, clean); (err == nil) != want {
+					t.Errorf("%s=%q: got %v, want an error: %t", v.name, value, err, !want)
+				}
+				if err != nil && (!strings.Contains(err.Error(), v.name+"="+strconv.Quote(clean)) || strings.ContainsAny(err.Error(), "\r\x00\x1b")) {
+					t.Errorf("the error of %s=%q does not name it: %v", v.name, value, err)
+				}
+				if e.port < 0 || e.port > 65535 || e.readTimeout <= 0 || e.writeTimeout <= 0 || e.drainDelay < 0 || e.gracePeriod < 0 || e.jaegerPort < 1 {
+					t.Errorf("%s=%q: got %+v", v.name, value, e)
+				}
+			}
 		}
-		if err != nil && !strings.Contains(err.Error(), name[:min(len(name), 5)]) {
-			t.Errorf("the error of %q=%q does not name it: %v", name, value, err)
-		}
-		if e.port < 0 || e.port > 65535 || e.readTimeout <= 0 || e.writeTimeout <= 0 || e.drainDelay < 0 || e.gracePeriod < 0 {
-			t.Errorf("%q=%q: got %+v", name, value, e)
+		if known != 17 {
+			t.Errorf("got %d variables, want 17: add the new one to isFine", known)
 		}
 	})
+}
+
+// isFine says whether a variable may have the value, in other words than the table does, and checks that e has it.
+func isFine(t *testing.T, e *environment, name, value string) bool {
+	t.Helper()
+	number, noNumber := strconv.ParseInt(value, 10, 32)
+	span, noSpan := time.ParseDuration(value)
+	lower := strings.ToLower(value)
+	port := func(least int64, got int) bool {
+		ok := noNumber == nil && least <= number && number <= 65535
+		if ok && int64(got) != number {
+			t.Errorf("%s=%q: got %d", name, value, got)
+		}
+		return ok
+	}
+	lasts := func(least time.Duration, got time.Duration) bool {
+		ok := noSpan == nil && span >= least
+		if ok && got != span {
+			t.Errorf("%s=%q: got %v", name, value, got)
+		}
+		return ok
+	}
+	switch name {
+	case varPort:
+		return port(0, e.port)
+	case varJaegerPort:
+		port(1, e.jaegerPort)
+		return false // without a host
+	case varReadTimeout:
+		return lasts(1, e.readTimeout)
+	case varWriteTimeout:
+		return lasts(1, e.writeTimeout)
+	case varDrainDelay:
+		return lasts(0, e.drainDelay)
+	case varGracePeriod:
+		return lasts(0, e.gracePeriod)
+	case varManagementAddr:
+		_, p, err := net.SplitHostPort(value)
+		n, noPort := strconv.ParseInt(p, 10, 32)
+		return lower == off || err == nil && noPort == nil && 0 <= n && n <= 65535
+	case varLogLevel:
+		return slices.Contains([]string{"debug", "info", "warn", "error", "fatal", "panic", "none"}, lower)
+	case varLogFormat:
+		return lower == "json" || lower == "text"
+	case varJaegerHost:
+		_, err := netip.ParseAddr(value)
+		return err == nil || regexp.MustCompile(`\A[A-Za-z0-9._-]+\z`).MatchString(value)
+	case varSamplerParam:
+		_, err := strconv.ParseFloat(value, 64)
+		return err == nil
+	case varOTelSampler:
+		_, err := provider.ParseSampler(value, "")
+		return err == nil
+	case varOTelResource:
+		_, err := provider.ParseResourceAttributes(value)
+		return err == nil
+	case varOTelPropagators:
+		_, err := provider.ParsePropagators(strings.Split(value, ","))
+		return err == nil
+	case varOTelSamplerArg:
+		return false // without a sampler
+	default:
+		return true // texts
+	}
 }
 
 const configurationFile = "docs/configuration.md"

@@ -105,12 +105,14 @@ func parseManagementAddr(e *environment, value string) error {
 	return nil
 }
 
-// parseHost accepts an IP address, and whatever may be the name of a host.
+// parseHost accepts an IP address, and what may be the name of a host: that the name server knows it is seen later.
 func parseHost(host string) (string, error) {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return host, nil
 	}
-	if strings.ContainsAny(host, " /:@[]") {
+	if strings.ContainsFunc(host, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '.' && r != '-' && r != '_'
+	}) {
 		return "", errNotWanted
 	}
 	return host, nil

@@ -29,7 +29,7 @@ func (f Format) String() string {
 // ParseFormat returns the format with the given name, in upper or lower case: json or text. The error names s and what is allowed.
 func ParseFormat(s string) (Format, error) {
 	for _, f := range [...]Format{JSON, Text} {
-		if strings.EqualFold(s, f.String()) {
+		if strings.ToLower(s) == f.String() { // EqualFold takes the long s for an s
 			return f, nil
 		}
 	}
