@@ -41,6 +41,11 @@ func readFeed(path string) ([]feedOrder, error) {
 			return nil, fmt.Errorf("-orders: %w", err)
 		}
 	}
+	return parseFeed(name, raw)
+}
+
+// parseFeed reads the content of an orders file.
+func parseFeed(name string, raw []byte) ([]feedOrder, error) {
 	var reader io.Reader = bytes.NewReader(raw)
 	if bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
 		unzipped, err := gzip.NewReader(reader)

@@ -191,6 +191,49 @@ func TestWhatHasNoNameGetsNone(t *testing.T) {
 	}
 }
 
+// FuzzParseFeed compares plain with compressed content, and both with the lines themselves.
+func FuzzParseFeed(f *testing.F) {
+	for _, seed := range []string{
+		"", "\n", "{}", "{}\r\n\t{\"invoice\":\"1\"} \n\n", "null", "{}\n[]\n", "{}\n\u00a0{}", "\x1f\x8b", "\x1f\x8b\x08\x00", gzipped(f, "{}\n{}"), gzipped(f, "{}")[:20],
+		`{"a":1}{"b":2}`, "{}\r{}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		feed, err := parseFeed("file", raw)
+
+		if (err == nil) != (len(feed) > 0) {
+			t.Fatalf("%q: got %d orders and %v", raw, len(feed), err)
+		}
+		if err != nil && !strings.HasPrefix(err.Error(), "file: ") {
+			t.Errorf("%q: got %v, want the name of the file", raw, err)
+		}
+		if bytes.HasPrefix(raw, []byte{0x1f, 0x8b}) {
+			return
+		}
+		var want []string
+		valid := true
+		for line := range strings.SplitSeq(string(raw), "\n") {
+			if line = strings.Trim(line, " \t\r"); line == "" {
+				continue
+			}
+			want = append(want, line)
+			var object map[string]any
+			valid = valid && json.Unmarshal([]byte(line), &object) == nil && object != nil
+		}
+		if (err == nil) != (valid && len(want) > 0) {
+			t.Fatalf("%q: got %v, all objects: %t", raw, err, valid)
+		}
+		again, errAgain := parseFeed("file", []byte(gzipped(t, string(raw))))
+		if len(raw) > 1 && ((errAgain == nil) != (err == nil) || !slices.Equal(bodies(again), bodies(feed))) {
+			t.Errorf("%q: compressed: got %q, %v, want %q, %v", raw, bodies(again), errAgain, bodies(feed), err)
+		}
+		if err == nil && !slices.Equal(bodies(feed), want) {
+			t.Errorf("%q: got %q, want %q", raw, bodies(feed), want)
+		}
+	})
+}
+
 func FuzzParseFeedOrder(f *testing.F) {
 	for _, seed := range []string{`{"invoice":"1","customer":"2"}`, `{"invoice":1}`, `{}`, `null`, `[]`, `{"invoice":"\ud800"}`, `{"a":1,"a":2}`, `{`, ``} {
 		f.Add([]byte(seed))

@@ -2,10 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/beatlabs/patron/async"
+	pjson "github.com/beatlabs/patron/encoding/json"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -180,4 +185,58 @@ func TestDigestTellsOrdersApartByWhatTheySay(t *testing.T) {
 			t.Errorf("%s is taken for %s", other, one)
 		}
 	}
+}
+
+// FuzzOrder decodes an order as the service does, and compares what it makes of it with encoding/json, a second reading of the rules and exact arithmetic.
+func FuzzOrder(f *testing.F) {
+	for _, seed := range []string{
+		``, `{}`, `null`, `[]`, `{"invoice":1}`, `{"invoice":"1","customer":"2","lines":[{"sku":"A","description":"a","quantity":1,"unit_price":"1"}]}`,
+		`{"INVOICE":"C1","customer":"2","lines":[{"sku":"A","description":"a","quantity":1e0,"unit_price":1}]}`,
+		`{"invoice":"events","customer":"","lines":[null,{}],"time":"\ud800","country":null}`, `{"invoice":"1\n","lines":[{"quantity":1000001,"unit_price":"0.00"}]}`,
+		`{"invoice":"a","customer":"b","lines":[{"sku":"A","description":"a","quantity":1000000,"unit_price":"999999999.99"},{"sku":"M","description":"\u2028","quantity":2,"unit_price":"0.1"}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	invoice := regexp.MustCompile(`\A[A-Za-z0-9]{1,32}\z`)
+	price := regexp.MustCompile(`\A[0-9]{1,9}(\.[0-9]{1,2})?\z`)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var o, plain Order
+		err := pjson.DecodeRaw(data, &o)
+		if plainErr := json.Unmarshal(data, &plain); (err == nil) != (plainErr == nil && utf8.Valid(data)) {
+			t.Fatalf("%q: got %v, encoding/json says %v", data, err, plainErr)
+		}
+		if err != nil {
+			return
+		}
+		if diff := cmp.Diff(plain, o); diff != "" {
+			t.Fatalf("%q (-encoding/json +ours):\n%s", data, diff)
+		}
+		want := invoice.MatchString(o.Invoice) && o.Invoice != "events" && o.Invoice[0] != 'C' && o.Customer != "" && len(o.Lines) > 0
+		sum := new(big.Rat)
+		for _, l := range o.Lines {
+			pounds, ok := new(big.Rat).SetString(l.UnitPrice)
+			ok = ok && price.MatchString(l.UnitPrice)
+			if ok && l.Quantity > 0 {
+				sum.Add(sum, new(big.Rat).Mul(pounds, new(big.Rat).SetInt64(l.Quantity)))
+			}
+			want = want && ok && pounds.Sign() > 0 && l.SKU != "" && l.Description != "" && 1 <= l.Quantity && l.Quantity <= 1_000_000
+		}
+		if ff := o.Validate(); (len(ff) == 0) != want {
+			t.Errorf("%q: got faults %v, want none: %t", data, ff, want)
+		}
+		if got := o.Value().String(); got != sum.FloatString(2) {
+			t.Errorf("%q: got the value %s, want %s", data, got, sum.FloatString(2))
+		}
+		encoded, digest, err := o.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decode(&async.Message{Data: encoded})
+		if err != nil {
+			t.Fatalf("%q became %q: %v", data, encoded, err)
+		}
+		if _, same, err := again.encode(); err != nil || same != digest {
+			t.Errorf("%q: got another digest after a round trip: %v", data, err)
+		}
+	})
 }
