@@ -124,7 +124,11 @@ func bodyProblem(err error) problem {
 func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
 	h := w.Header()
 	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((p.retryAfter+time.Second-1)/time.Second), 10))
+		seconds := p.retryAfter / time.Second
+		if p.retryAfter%time.Second > 0 { // rounded up, also next to the longest duration
+			seconds++
+		}
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	if p.status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
 		h.Set("WWW-Authenticate", defaultChallenge)
