@@ -27,3 +27,15 @@ func CompileTag(tb testing.TB, tag string) {
 		}
 	}
 }
+
+// Faults validates v, as a field with the given tag. The error is about the tag.
+func Faults(tag string, v any) ([]Fault, error) {
+	t := reflect.StructOf([]reflect.StructField{{Name: "A", Type: reflect.TypeOf(v), Tag: reflect.StructTag(`validate:` + strconv.Quote(tag))}})
+	plan, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	value := reflect.New(t).Elem()
+	value.Field(0).Set(reflect.ValueOf(v))
+	return plan.validate(value, nil), nil
+}

@@ -27,7 +27,10 @@ func parseRules(tag string, t reflect.Type) (*rules, error) {
 		if strings.HasPrefix(rest, "pattern=") {
 			rule, rest = rest, ""
 		} else {
-			rule, rest, _ = strings.Cut(rest, ",")
+			var more bool
+			if rule, rest, more = strings.Cut(rest, ","); more && rest == "" {
+				errs = append(errs, errors.New("it ends with a comma: want a rule behind it"))
+			}
 		}
 		name, value, hasValue := strings.Cut(rule, "=")
 		if name == "each" && !hasValue {

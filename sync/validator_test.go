@@ -3,6 +3,8 @@ package sync_test
 import (
 	"math"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -429,4 +431,82 @@ func FuzzTag(f *testing.F) {
 	f.Fuzz(func(t *testing.T, tag string) {
 		psync.CompileTag(t, tag)
 	})
+}
+
+// FuzzRules reads a tag a second time, for an integer and a string, and compares what both readings make of the values.
+func FuzzRules(f *testing.F) {
+	for _, s := range []string{
+		"", "required", "optional,min=1,max=2", "min=-1", "max=+7", "minlen=1,maxlen=3", "enum=a|b|", "enum=1|2", "pattern=^a,b$", "pattern=(", "optional,required",
+		"=", ",", "min=1,", "min=3,max=2", "minlen=-1", "min=0x1", "min", "required=", "each", "each=1", "min=1,min=1", "enum=1||2", "minlen=2,maxlen=1", "pattern=",
+	} {
+		f.Add(s, int64(2), "a,b")
+		f.Add(s, int64(0), "")
+	}
+	f.Fuzz(func(t *testing.T, tag string, n int64, s string) {
+		for _, v := range []any{n, s} {
+			ff, err := psync.Faults(tag, v)
+			bad, ok := secondReading(tag, v)
+			if (err == nil) != ok {
+				t.Fatalf("tag %q of a %T: got %v, want an error: %t", tag, v, err, !ok)
+			}
+			if err == nil && (len(ff) > 0) != bad {
+				t.Errorf("tag %q: %#v: got %v, want a fault: %t", tag, v, ff, bad)
+			}
+		}
+	})
+}
+
+// secondReading reports whether v breaks the tag, and whether that is one for an int64 or a string.
+func secondReading(tag string, v any) (bad, ok bool) {
+	n, isInt := v.(int64)
+	s, _ := v.(string)
+	said := make(map[string]string)
+	for rest, more := tag, tag != ""; more; {
+		rule := rest
+		if strings.HasPrefix(rest, "pattern=") {
+			more = false
+		} else {
+			rule, rest, more = strings.Cut(rest, ",")
+		}
+		name, value, hasValue := strings.Cut(rule, "=")
+		_, twice := said[name]
+		plain := name == "required" || name == "optional"
+		if twice || plain == hasValue || !plain && value == "" || isInt && !slices.Contains([]string{"optional", "min", "max", "enum"}, name) ||
+			!isInt && !slices.Contains([]string{"required", "optional", "minlen", "maxlen", "enum", "pattern"}, name) {
+			return false, false
+		}
+		said[name] = value
+	}
+	has := func(name string) bool { _, ok := said[name]; return ok }
+	number := func(name string, otherwise int64) int64 {
+		if !has(name) {
+			return otherwise
+		}
+		x, err := strconv.ParseInt(said[name], 10, 64)
+		ok = ok && err == nil
+		return x
+	}
+	ok = !has("required") || !has("optional")
+	least, most := number("min", math.MinInt64), number("max", math.MaxInt64)
+	shortest, longest := number("minlen", 0), number("maxlen", math.MaxInt64)
+	ok = ok && least <= most && 0 <= shortest && shortest <= longest
+	among := !has("enum")
+	for _, word := range strings.Split(said["enum"], "|") {
+		x, err := strconv.ParseInt(word, 10, 64)
+		ok = ok && (err == nil || !isInt || !has("enum"))
+		among = among || isInt && x == n || !isInt && word == s
+	}
+	pattern, err := regexp.Compile(said["pattern"])
+	if !ok || err != nil {
+		return false, false
+	}
+	length := int64(utf8.RuneCountInString(s))
+	switch zero := n == 0 && s == ""; {
+	case zero && has("optional"):
+		return false, true
+	case zero && has("required"):
+		return true, true
+	default:
+		return !among || n < least || n > most || length < shortest || length > longest || !pattern.MatchString(s), true
+	}
 }

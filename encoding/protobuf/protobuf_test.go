@@ -126,21 +126,45 @@ func TestTheCodecAnswersToItsNames(t *testing.T) {
 	}
 }
 
+// FuzzDecode compares with the library below, and decodes again what it encodes.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x0a\x05ab"))
 	f.Add([]byte("\x0a\x0a\x0a\x01a\x12\x05\x1a\x03abc"))
+	f.Add([]byte("\x0a\x0a\x0a\x01\xff\x12\x05\x1a\x03abc"))
+	f.Add([]byte("\x12\x08\x0a\x04name\x10\x01\x12\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var m structpb.Struct
-		err := protobuf.DecodeRaw(data, &m)
-		if err != nil {
-			if _, ok := errors.AsType[*encoding.DataError](err); !ok {
-				t.Errorf("DecodeRaw(%q): got %v, want a DataError", data, err)
+		for _, fresh := range []func() proto.Message{
+			func() proto.Message { return new(structpb.Struct) },
+			func() proto.Message { return new(descriptorpb.UninterpretedOption) }, // has required fields
+		} {
+			m, theirs := fresh(), fresh()
+			err := protobuf.DecodeRaw(data, m)
+			if want := proto.Unmarshal(data, theirs); (err == nil) != (want == nil) {
+				t.Fatalf("DecodeRaw(%q, %T): got %v, the library says %v", data, m, err, want)
 			}
-			return
-		}
-		if _, err := protobuf.Encode(&m); err != nil {
-			t.Errorf("Encode of what was decoded from %q: %v", data, err)
+			if err != nil {
+				e, ok := errors.AsType[*encoding.DataError](err)
+				if !ok || len(e.Faults) > 0 || e.Detail == "" {
+					t.Errorf("DecodeRaw(%q): got %v, want a DataError", data, err)
+				}
+				continue
+			}
+			if !proto.Equal(m, theirs) {
+				t.Errorf("DecodeRaw(%q): got %v, want %v", data, m, theirs)
+			}
+			wire, err := protobuf.Encode(m)
+			if err != nil {
+				t.Fatalf("Encode of what was decoded from %q: %v", data, err)
+			}
+			again := fresh()
+			if err := protobuf.DecodeRaw(wire, again); err != nil {
+				t.Fatalf("DecodeRaw of what was encoded from %q: %v", data, err)
+			}
+			second, err := protobuf.Encode(again)
+			if err != nil || proto.Size(again) != len(wire) || len(second) != len(wire) {
+				t.Errorf("%q became %q and %q: %v", data, wire, second, err)
+			}
 		}
 	})
 }
