@@ -16,12 +16,13 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 # No module may lean on a private workspace.
 export GOWORK := off
 
-# What the targets take: make run ARGS=-load, make drain N=200, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace
+# What the targets take: make run ARGS=-load, make drain N=200, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace, make fuzz FUZZTIME=10m
 ARGS ?=
 N ?= 10
 STEPS ?= 1000000
 BENCH ?= .
 PKG ?= ./...
+FUZZTIME ?= 10s
 
 .PHONY: all
 all: fmt lint test ## Format, lint and test: what a commit needs (the default)
@@ -50,6 +51,10 @@ drain: ## Stop the tour under load N times (10) and count what was lost
 .PHONY: simulate
 simulate: ## Simulate the engine for STEPS steps (1000000), over all brokers and configurations
 	@go test -count=1 -v -run TheEngineKeepsItsPromises -timeout 60m ./async/asynctest -args -steps $(STEPS)
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME (10s) each, one after another; FUZZ=Accept takes those whose name has it
+	@scripts/fuzz $(FUZZTIME) $(MODULES)
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Lint every module: golangci-lint, vet, gofmt, go.mod tidy

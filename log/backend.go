@@ -3,6 +3,8 @@ package log
 import (
 	"io"
 	"log/slog"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/beatlabs/patron/log/internal/line"
@@ -49,9 +51,16 @@ func JSON(w io.Writer, level *LevelVar) Backend {
 
 // rename gives the fields of a slog line our names and forms. Attributes of users never have one of these keys; see [line.ReserveSlog].
 func rename(groups []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
+	switch a.Value.Kind() {
+	case slog.KindDuration:
 		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
 		return a
+	case slog.KindFloat64:
+		if f := a.Value.Float64(); math.IsNaN(f) || math.IsInf(f, 0) { // JSON has no number for it
+			a.Value = slog.StringValue(strconv.FormatFloat(f, 'g', -1, 64))
+		}
+		return a
+	default:
 	}
 	if len(groups) > 0 {
 		return a
@@ -66,7 +75,7 @@ func rename(groups []string, a slog.Attr) slog.Attr {
 		return slog.Attr{Key: MessageKey, Value: a.Value}
 	case slog.SourceKey:
 		source, _ := a.Value.Any().(*slog.Source)
-		if source == nil {
+		if source == nil || source.File == "" {
 			return slog.Attr{}
 		}
 		return slog.String(SourceKey, line.SourceText(source.File, source.Line))

@@ -17,10 +17,10 @@
 // context has them it adds correlationID, trace_id and span_id, at the time of the line: a logger that was made before the span knows the span. That needs the
 // context: log with the …Context methods of slog, or with [FromContext].
 //
-// One event is one line that parses, with each key once in an object. Control characters, escape sequences of terminals and characters that turn the
-// direction of text never get out raw, wherever they come from. Of two attributes with the same key the later one counts; one that is named like a field of
-// the line itself (lvl, msg, time, src) is written as fields.lvl and so on; an explicit attribute correlationID, trace_id or span_id replaces that of the
-// context.
+// One event is one line that parses, with each key once in an object, as long as keys are UTF-8. Control characters, escape sequences of terminals and
+// characters that turn the direction of text never get out raw, wherever they come from. Of two attributes with the same key the later one counts; one that
+// is named like a field of the line itself (lvl, msg, time, src) is written as fields.lvl and so on; an explicit attribute correlationID, trace_id or
+// span_id replaces that of the context.
 //
 // # Levels
 //

@@ -105,8 +105,13 @@ func FuzzParseLevel(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		level, err := plog.ParseLevel(s)
-		if err == nil && !strings.EqualFold(level.String(), s) {
-			t.Errorf("ParseLevel(%q): got %v", s, level)
+		want := slices.Contains([]string{"debug", "info", "warn", "error", "fatal", "panic", "none"}, strings.ToLower(s))
+		if (err == nil) != want || err == nil && level.String() != strings.ToLower(s) {
+			t.Errorf("ParseLevel(%q): got %v, %v, want an error: %t", s, level, err, !want)
+		}
+		var read plog.Level
+		if readErr := read.UnmarshalText([]byte(s)); (readErr == nil) != want || want && read != level || !want && read != plog.InfoLevel {
+			t.Errorf("UnmarshalText(%q): got %v, %v", s, read, readErr)
 		}
 	})
 }
