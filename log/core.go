@@ -65,15 +65,20 @@ func (c *core) sub(fields map[string]any) *core {
 	return &child
 }
 
-// print, printf, fatal, fatalf, panic and panicf are called by exported functions only, and call emit themselves: emit counts the frames up to the caller.
-// print and printf are for a level that is enabled.
+// print, printf, fatal, fatalf, panic and panicf are called by exported functions only, and look for the source themselves: it is the caller of that function.
+// Each frame between them would cost as much as two fields. print and printf are for a level that is enabled.
+
+// skipped are the frames before the source: runtime.Callers, print, Info.
+const skipped = 3
 
 func (c *core) print(ctx context.Context, level Level, args []any) {
 	if c.foreign != nil {
 		c.foreign.print(ctx, c.handler, level, slices.Clone(args)) // a clone, so that args need not live on the heap for a line that is disabled
 		return
 	}
-	c.emit(ctx, level, sprint(args))
+	var pcs [1]uintptr
+	runtime.Callers(skipped, pcs[:])
+	c.emit(ctx, level, sprint(args), pcs[0])
 }
 
 func (c *core) printf(ctx context.Context, level Level, format string, args []any) {
@@ -81,7 +86,9 @@ func (c *core) printf(ctx context.Context, level Level, format string, args []an
 		c.foreign.printf(ctx, c.handler, level, format, slices.Clone(args))
 		return
 	}
-	c.emit(ctx, level, sprintf(format, args))
+	var pcs [1]uintptr
+	runtime.Callers(skipped, pcs[:])
+	c.emit(ctx, level, sprintf(format, args), pcs[0])
 }
 
 func (c *core) fatal(ctx context.Context, args []any) {
@@ -91,7 +98,9 @@ func (c *core) fatal(ctx context.Context, args []any) {
 	case c.foreign != nil:
 		c.foreign.print(ctx, c.handler, FatalLevel, slices.Clone(args))
 	default:
-		c.emit(ctx, FatalLevel, sprint(args))
+		var pcs [1]uintptr
+		runtime.Callers(skipped, pcs[:])
+		c.emit(ctx, FatalLevel, sprint(args), pcs[0])
 	}
 }
 
@@ -102,7 +111,9 @@ func (c *core) fatalf(ctx context.Context, format string, args []any) {
 	case c.foreign != nil:
 		c.foreign.printf(ctx, c.handler, FatalLevel, format, slices.Clone(args))
 	default:
-		c.emit(ctx, FatalLevel, sprintf(format, args))
+		var pcs [1]uintptr
+		runtime.Callers(skipped, pcs[:])
+		c.emit(ctx, FatalLevel, sprintf(format, args), pcs[0])
 	}
 }
 
@@ -114,7 +125,9 @@ func (c *core) panic(ctx context.Context, args []any) {
 	case c.foreign != nil:
 		c.foreign.print(ctx, c.handler, PanicLevel, slices.Clone(args))
 	default:
-		c.emit(ctx, PanicLevel, msg)
+		var pcs [1]uintptr
+		runtime.Callers(skipped, pcs[:])
+		c.emit(ctx, PanicLevel, msg, pcs[0])
 	}
 }
 
@@ -126,17 +139,16 @@ func (c *core) panicf(ctx context.Context, format string, args []any) {
 	case c.foreign != nil:
 		c.foreign.printf(ctx, c.handler, PanicLevel, format, slices.Clone(args))
 	default:
-		c.emit(ctx, PanicLevel, msg)
+		var pcs [1]uintptr
+		runtime.Callers(skipped, pcs[:])
+		c.emit(ctx, PanicLevel, msg, pcs[0])
 	}
 }
 
-// emit writes one line. Its caller's caller is an exported function of this package, and the caller of that one is the source.
-func (c *core) emit(ctx context.Context, level Level, msg string) {
-	const skip = 4 // runtime.Callers, emit, print, Info
-	var pcs [1]uintptr
-	runtime.Callers(skip, pcs[:])
+// emit writes one line.
+func (c *core) emit(ctx context.Context, level Level, msg string, pc uintptr) {
 	// There is nobody to tell that the line could not be written: a handler that can do something about it does so itself.
-	_ = c.handler.Handle(ctx, slog.NewRecord(time.Now(), slog.Level(level), msg, pcs[0]))
+	_ = c.handler.Handle(ctx, slog.NewRecord(time.Now(), slog.Level(level), msg, pc))
 }
 
 func sprint(args []any) string {

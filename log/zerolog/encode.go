@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math"
 	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/beatlabs/patron/log/internal/line"
@@ -58,21 +56,12 @@ func writeGroup(e *zerolog.Event, key string, attrs []slog.Attr) {
 
 func writeTime(e *zerolog.Event, key string, t time.Time) {
 	var buf [48]byte
-	b := append(buf[:0], '"')
-	b = t.UTC().AppendFormat(b, time.RFC3339Nano)
-	e.RawJSON(key, append(b, '"'))
+	e.RawJSON(key, line.AppendTime(buf[:0], t))
 }
 
 func writeFloat(e *zerolog.Event, key string, f float64) {
 	var buf [32]byte
-	switch abs := math.Abs(f); {
-	case math.IsNaN(f) || math.IsInf(f, 0):
-		e.Str(key, strconv.FormatFloat(f, 'g', -1, 64)) // JSON has no number for it
-	case abs != 0 && (abs < 1e-6 || abs >= 1e21):
-		e.RawJSON(key, strconv.AppendFloat(buf[:0], f, 'e', -1, 64))
-	default:
-		e.RawJSON(key, strconv.AppendFloat(buf[:0], f, 'f', -1, 64))
-	}
+	e.RawJSON(key, line.AppendFloat(buf[:0], f))
 }
 
 func writeAny(e *zerolog.Event, key string, x any) {

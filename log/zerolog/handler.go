@@ -14,26 +14,48 @@ import (
 // handler is a [plog.Backend] over zerolog. It is immutable.
 type handler struct {
 	out    *output
-	scopes []scope // the line itself, then the groups that were opened, outermost first
+	level  *plog.LevelVar // that of out: a disabled line costs little more than the way to it
+	scopes []scope        // the line itself, then the groups that were opened, outermost first
 }
 
 var _ plog.Backend = (*handler)(nil)
 
-func newHandler(out *output) *handler { return &handler{out: out, scopes: make([]scope, 1)} }
+func newHandler(out *output) *handler {
+	return &handler{out: out, level: out.level, scopes: make([]scope, 1)}
+}
 
 // LevelVar implements [plog.Backend].
-func (h *handler) LevelVar() *plog.LevelVar { return h.out.level }
+func (h *handler) LevelVar() *plog.LevelVar { return h.level }
 
 // Enabled implements [slog.Handler].
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
-	return plog.Level(level) >= h.out.level.Level()
+	return plog.Level(level) >= h.level.Level()
 }
 
 // Handle implements [slog.Handler]. A failed write is zerolog's to report, so the error is always nil.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	e := h.out.zl.Log() //nolint:zerologlint // sent below
+	if len(h.scopes) > 1 || !h.writePlain(ctx, &r) {
+		h.write(ctx, &r)
+	}
+	return nil
+}
+
+// writePlain writes r if that is plain, and reports whether it was.
+func (h *handler) writePlain(ctx context.Context, r *slog.Record) bool {
+	var buf [512]byte // on the stack; a longer line moves to the heap
+	text, ok := h.appendPlain(ctx, buf[:0], r)
+	if ok {
+		if e := h.out.clean.Log(); e != nil {
+			e.RawJSON(plog.LevelKey, text).Send()
+		}
+	}
+	return ok
+}
+
+func (h *handler) write(ctx context.Context, r *slog.Record) {
+	e := h.out.zl.Log()
 	if e == nil {
-		return nil
+		return
 	}
 	e.Str(plog.LevelKey, plog.Level(r.Level).String())
 	if !r.Time.IsZero() {
@@ -44,18 +66,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	e.Str(plog.MessageKey, r.Message)
 	ids := line.IDsOf(ctx)
-	if len(h.scopes) == 1 && !line.Clash(&r, h.scopes[0].keys|h.out.own, h.scopes[0].taken) {
-		h.scopes[0].write(e, nil)
-		writeIDs(e, &ids, &h.scopes[0], nil)
-		r.Attrs(func(a slog.Attr) bool {
-			writeAttr(e, a)
-			return true
-		})
-	} else {
-		h.writeUnique(e, &r, &ids)
-	}
+	h.writeUnique(e, r, &ids)
 	e.Send()
-	return nil
 }
 
 // writeUnique writes what is bound, the IDs and the attributes of r in their groups.
@@ -124,7 +136,7 @@ func (h *handler) withAttrs(attrs []slog.Attr) *handler {
 	last := len(h.scopes) - 1
 	scopes := slices.Clone(h.scopes)
 	scopes[last] = scopes[last].with(line.Unique(attrs, scopes[last].rename(last)))
-	return &handler{out: h.out, scopes: scopes}
+	return &handler{out: h.out, level: h.level, scopes: scopes}
 }
 
 // WithGroup implements [slog.Handler].
@@ -135,5 +147,5 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	if len(h.scopes) == 1 {
 		name = line.Reserve(name)
 	}
-	return &handler{out: h.out, scopes: append(slices.Clip(h.scopes), scope{name: name})}
+	return &handler{out: h.out, level: h.level, scopes: append(slices.Clip(h.scopes), scope{name: name})}
 }

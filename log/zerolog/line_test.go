@@ -23,7 +23,7 @@ func FuzzLine(f *testing.F) {
 	f.Add("\xff\xfe", "correlationID", "\\\"", int64(math.MaxInt64), math.NaN(), int64(0), "\x00")
 	f.Add("", "", "<&>", int64(0), math.SmallestNonzeroFloat64, int64(math.MaxInt64), "é")
 	f.Add("\x7f", "msg", "\ufffd", int64(-1), 1e21, int64(math.MinInt64), "trace_id")
-	f.Add("x", "time", strings.Repeat("é", 300), int64(7), -0.0, int64(5e8), "a b")
+	f.Add("x", "time", strings.Repeat("é", 300), int64(7), math.Copysign(0, -1), int64(5e8), "a b")
 	f.Fuzz(func(t *testing.T, msg, key, text string, long int64, double float64, nanos int64, id string) {
 		key, text = strings.ToValidUTF8(key, "?"), strings.ToValidUTF8(text, "?") // two keys that are no UTF-8 may read alike
 		at := time.Unix(0, nanos)

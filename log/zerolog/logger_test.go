@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beatlabs/patron/correlation"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/log/internal/backendtest"
 	pzerolog "github.com/beatlabs/patron/log/zerolog"
@@ -166,16 +167,53 @@ func TestPanicPanicsWhateverTheLevel(t *testing.T) {
 func TestALineAllocatesNothingOfItsOwn(t *testing.T) { // not parallel: counts allocations
 	l := mustNew(io.Discard, plog.InfoLevel, nil)
 	sub, s := l.Sub(map[string]any{"a": 1, "b": "x"}), l.Slog()
-	ctx := spanContext(t.Context())
+	ctx := spanContext(correlation.ContextWithID(t.Context(), "c-1"))
+	now := time.Now()
 	for name, f := range map[string]func(){
 		"Infof": func() { sub.Infof("order") },
 		"slog": func() {
 			s.InfoContext(ctx, "order", "customer", "17850", "invoice", "536365", "lines", 7, "value", 139.12, "paid", true)
 		},
+		"attributes": func() {
+			s.LogAttrs(ctx, slog.LevelInfo, "order", slog.String("customer", "größe\n"), slog.Duration("took", time.Second), slog.Time("at", now),
+				slog.Uint64("n", 1), slog.Float64("value", 139.12))
+		},
+		"disabled": func() { s.DebugContext(ctx, "order", "customer", "17850", "lines", 7) },
+		"disabled attributes": func() {
+			s.LogAttrs(ctx, slog.LevelDebug, "order", slog.String("customer", "17850"), slog.Int("lines", 7))
+		},
+		"disabled Debugf": func() { l.Debugf("order %s", "17850") }, // through an interface its arguments would go to the heap
 	} {
 		f()
 		if got := testing.AllocsPerRun(200, f); got > 0 {
 			t.Errorf("%s: got %v allocations, want 0", name, got)
+		}
+	}
+}
+
+func TestALineThatIsNotPlainSaysTheSame(t *testing.T) {
+	t.Parallel()
+	for name, attrs := range map[string][]slog.Attr{
+		"plain":       {slog.String("a", "1"), slog.Int("b", 2)},
+		"key twice":   {slog.String("a", "0"), slog.String("a", "1"), slog.Int("b", 2)},
+		"no group":    {slog.String("a", "1"), slog.Int("b", 2), slog.Group("none")},
+		"no key":      {slog.Group("", slog.String("a", "1"), slog.Int("b", 2))},
+		"nothing":     {slog.String("a", "1"), {}, slog.Int("b", 2)},
+		"bound twice": {slog.String("bound", "x"), slog.String("a", "1"), slog.Int("b", 2)},
+	} {
+		var buf bytes.Buffer
+		h := mustNew(&buf, plog.InfoLevel, map[string]any{"bound": "x"}).Handler()
+		r := slog.NewRecord(time.Unix(0, 1), slog.LevelInfo, "order", 0)
+		r.AddAttrs(attrs...)
+		if err := h.Handle(spanContext(t.Context()), r); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{
+			"lvl": "info", "time": "1970-01-01T00:00:00.000000001Z", "msg": "order", "bound": "x", "a": "1", "b": 2.0,
+			"trace_id": "01020300000000000000000000000000", "span_id": "0405060000000000",
+		}
+		if diff := cmp.Diff(want, backendtest.Decode(t, buf.Bytes())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

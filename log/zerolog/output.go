@@ -11,28 +11,30 @@ import (
 
 // output is what a logger and all its children share.
 type output struct {
-	zl      zerolog.Logger
+	zl      zerolog.Logger // cleans what it writes
+	clean   zerolog.Logger // writes what is clean
 	level   *plog.LevelVar
 	sources line.Sources
-	own     line.Keys // the keys that a line has anyway
+	clock   line.Clock
 }
 
 func newOutput(w io.Writer, level plog.Level, c config) *output {
-	var lw zerolog.LevelWriter = jsonWriter{line.Writer{W: w}}
+	var dirty, clean io.Writer = line.Writer{W: w}, w
 	if c.format == Text {
-		lw = &textWriter{w: w, color: c.color, buffers: sync.Pool{New: func() any { return new([]byte) }}}
+		dirty = &textWriter{w: w, color: c.color, buffers: sync.Pool{New: func() any { return new([]byte) }}}
+		clean = dirty
 	}
 	return &output{
-		zl:    zerolog.New(lw),
+		zl:    zerolog.New(levelWriter{dirty}),
+		clean: zerolog.New(levelWriter{clean}),
 		level: plog.NewLevelVar(level),
-		own:   line.OwnKeys(),
 	}
 }
 
-// jsonWriter saves zerolog its adapter.
-type jsonWriter struct{ line.Writer }
+// levelWriter saves zerolog its adapter.
+type levelWriter struct{ io.Writer }
 
-func (w jsonWriter) WriteLevel(_ zerolog.Level, p []byte) (int, error) { return w.Write(p) }
+func (w levelWriter) WriteLevel(_ zerolog.Level, p []byte) (int, error) { return w.Write(p) }
 
 // textWriter writes a line of JSON as a line of text.
 type textWriter struct {
@@ -40,8 +42,6 @@ type textWriter struct {
 	color   bool
 	buffers sync.Pool // of *[]byte
 }
-
-func (w *textWriter) WriteLevel(_ zerolog.Level, p []byte) (int, error) { return w.Write(p) }
 
 func (w *textWriter) Write(p []byte) (int, error) {
 	const keep = 1 << 16 // larger buffers are left to the garbage collector

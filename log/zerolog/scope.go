@@ -15,6 +15,7 @@ type scope struct {
 	members []member
 	keys    line.Keys // of members
 	rest    []byte    // all members as in the line, but for the key of the first and its colon
+	plain   []byte    // all members as in the line, clean
 }
 
 type member struct {
@@ -37,6 +38,9 @@ func (s *scope) with(attrs []slog.Attr) scope {
 			bound.rest = append(append(append(bound.rest, ','), encodeValue(slog.StringValue(m.key))...), ':')
 		}
 		bound.rest = append(bound.rest, m.value...)
+	}
+	if len(members) > 0 {
+		bound.plain = append(append(line.AppendString(nil, members[0].key), ':'), line.Clean(bound.rest)...)
 	}
 	return bound
 }
@@ -62,9 +66,6 @@ func (s *scope) has(key string, inside []slog.Attr) bool {
 	return s.keys.MayHave(key) && slices.ContainsFunc(s.members, func(m member) bool { return m.key == key }) ||
 		slices.ContainsFunc(inside, func(a slog.Attr) bool { return a.Key == key })
 }
-
-// taken reports whether the line itself has key already.
-func (s *scope) taken(key string) bool { return line.Own(key) || s.has(key, nil) }
 
 // rename returns how keys of the scope at depth are renamed: those of the line itself must not pass for its own fields.
 func (s *scope) rename(depth int) func(string) string {

@@ -45,7 +45,7 @@ func Clash(r *slog.Record, keys Keys, taken func(key string) bool) bool {
 		case a.Key == "":
 			clash = true
 		case keys.MayHave(a.Key):
-			clash = taken(a.Key) || within(r, n, a.Key)
+			clash = taken(a.Key) || Within(r, n, a.Key)
 		}
 		keys = keys.With(a.Key)
 		n++
@@ -54,8 +54,8 @@ func Clash(r *slog.Record, keys Keys, taken func(key string) bool) bool {
 	return clash
 }
 
-// within reports whether one of the first n attributes of r has the key.
-func within(r *slog.Record, n int, key string) bool {
+// Within reports whether one of the first n attributes of r has the key.
+func Within(r *slog.Record, n int, key string) bool {
 	found := false
 	r.Attrs(func(a slog.Attr) bool {
 		found = n > 0 && a.Key == key
