@@ -189,8 +189,10 @@ func FuzzReadEnvironment(f *testing.F) {
 		}
 	}
 	for _, s := range []string{
-		"", " ", "\x00", "-1", "0", "65535", "65536", "+5", "007", "1h2m3.5s", "1ns", "-1s", "9999999h", "5", "OFF", ":0", "[::1]:80", "h:x", "a:b:c", "localhost", "::1",
-		"10.0.0.1", "fe80::1%eth0", "a b", "INFO", "Text", "\u017fon", "j\u017fon", "always_on", "TraceIDRatio", "0.5", "NaN", "1e999", "0x1p-2", "b3, jaeger", "none", "none,b3",
+		"", " ", "\x00", "-1", "0", "65535", "65536", "+5", "007", "1h2m3.5s", "1ns", "-1s", "9999999h", "5", "OFF", ":0", "[::1]:80", "h:x", "a:b:c",
+		"localhost", "::1",
+		"10.0.0.1", "fe80::1%eth0", "a b", "INFO", "Text", "\u017fon", "j\u017fon", "always_on", "TraceIDRatio", "0.5", "NaN", "1e999", "0x1p-2",
+		"b3, jaeger", "none", "none,b3",
 		"a=1,b=%2C", "a", "=", "a=%zz", "const", "remote",
 	} {
 		f.Add(s)

@@ -282,7 +282,8 @@ func readWeight(s string) (int, bool) {
 // FuzzAccept compares with the plain way.
 func FuzzAccept(f *testing.F) {
 	for _, s := range []string{
-		"", "*/*", "application/json;q=0.5, */*;q=0.1", `a/b;c="d,e";q=1;f, g/h`, "application/json;q=0", `x;"`, "a/b;q=", ",,;", "text/html;level=1;q=0.3, text/html;q=0.7",
+		"", "*/*", "application/json;q=0.5, */*;q=0.1", `a/b;c="d,e";q=1;f, g/h`, "application/json;q=0", `x;"`, "a/b;q=", ",,;",
+		"text/html;level=1;q=0.3, text/html;q=0.7",
 		"application/*;charset=UTF-8;q=0.0009;x;y=z", "application/json;;q=1.0000, application/x-protobuf;q=1.", "*/json, a/b;c", "text/*;q=0.2;q=1",
 		"application/json;a=b;A=c", "application/json\xff, \u212a/*",
 	} {

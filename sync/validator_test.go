@@ -491,7 +491,7 @@ func secondReading(tag string, v any) (bad, ok bool) {
 	shortest, longest := number("minlen", 0), number("maxlen", math.MaxInt64)
 	ok = ok && least <= most && 0 <= shortest && shortest <= longest
 	among := !has("enum")
-	for _, word := range strings.Split(said["enum"], "|") {
+	for word := range strings.SplitSeq(said["enum"], "|") {
 		x, err := strconv.ParseInt(word, 10, 64)
 		ok = ok && (err == nil || !isInt || !has("enum"))
 		among = among || isInt && x == n || !isInt && word == s

@@ -14,8 +14,10 @@ import (
 // FuzzRedirect follows a Location and asks what may go along: to the same server everything, elsewhere what is harmless.
 func FuzzRedirect(f *testing.F) {
 	for _, s := range []string{
-		"", "/x", "http://a.example/", "https://a.example/", "http://A.EXAMPLE:80/", "https://a.example:443", "http://a.example:8080/", "//b.example/x", "http://a.example@b.example/",
-		"http://b.example#@a.example", "http://a.example.", "ftp://a.example/", "http://[::1]:80/", "javascript:x", "http://a.example\\@b.example", "http://a\u2024example/", "http://%61.example/",
+		"", "/x", "http://a.example/", "https://a.example/", "http://A.EXAMPLE:80/", "https://a.example:443", "http://a.example:8080/", "//b.example/x",
+		"http://a.example@b.example/",
+		"http://b.example#@a.example", "http://a.example.", "ftp://a.example/", "http://[::1]:80/", "javascript:x", "http://a.example\\@b.example",
+		"http://a\u2024example/", "http://%61.example/",
 	} {
 		f.Add("http://a.example/", s, "Authorization")
 		f.Add("https://a.example/y", s, "X-Api-Key")
@@ -26,7 +28,8 @@ func FuzzRedirect(f *testing.F) {
 		if err != nil || first.Host == "" {
 			return
 		}
-		resp := &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {location}}, Request: &http.Request{URL: first, Header: http.Header{}}}
+		resp := &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {location}}, Request: &http.Request{URL: first,
+			Header: http.Header{}}}
 		second, err := first.Parse(location)
 		if bad := redirectError(resp); (bad == nil) != (err == nil) {
 			t.Fatalf("redirectError of %q: got %v, url.Parse says %v", location, bad, err)

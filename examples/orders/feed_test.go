@@ -194,7 +194,8 @@ func TestWhatHasNoNameGetsNone(t *testing.T) {
 // FuzzParseFeed compares plain with compressed content, and both with the lines themselves.
 func FuzzParseFeed(f *testing.F) {
 	for _, seed := range []string{
-		"", "\n", "{}", "{}\r\n\t{\"invoice\":\"1\"} \n\n", "null", "{}\n[]\n", "{}\n\u00a0{}", "\x1f\x8b", "\x1f\x8b\x08\x00", gzipped(f, "{}\n{}"), gzipped(f, "{}")[:20],
+		"", "\n", "{}", "{}\r\n\t{\"invoice\":\"1\"} \n\n", "null", "{}\n[]\n", "{}\n\u00a0{}", "\x1f\x8b", "\x1f\x8b\x08\x00", gzipped(f, "{}\n{}"),
+		gzipped(f, "{}")[:20],
 		`{"a":1}{"b":2}`, "{}\r{}",
 	} {
 		f.Add([]byte(seed))

@@ -193,7 +193,8 @@ func FuzzOrder(f *testing.F) {
 		``, `{}`, `null`, `[]`, `{"invoice":1}`, `{"invoice":"1","customer":"2","lines":[{"sku":"A","description":"a","quantity":1,"unit_price":"1"}]}`,
 		`{"INVOICE":"C1","customer":"2","lines":[{"sku":"A","description":"a","quantity":1e0,"unit_price":1}]}`,
 		`{"invoice":"events","customer":"","lines":[null,{}],"time":"\ud800","country":null}`, `{"invoice":"1\n","lines":[{"quantity":1000001,"unit_price":"0.00"}]}`,
-		`{"invoice":"a","customer":"b","lines":[{"sku":"A","description":"a","quantity":1000000,"unit_price":"999999999.99"},{"sku":"M","description":"\u2028","quantity":2,"unit_price":"0.1"}]}`,
+		`{"invoice":"a","customer":"b","lines":[{"sku":"A","description":"a","quantity":1000000,"unit_price":"999999999.99"},` +
+			`{"sku":"M","description":"\u2028","quantity":2,"unit_price":"0.1"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}

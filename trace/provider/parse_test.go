@@ -208,7 +208,9 @@ func FuzzParseSampler(f *testing.F) {
 }
 
 func FuzzParsePropagators(f *testing.F) {
-	for _, s := range []string{"", "tracecontext,baggage", "B3, jaeger", "none", "none,b3", "b3,b3", "b3multi,xray", ",", "tracecontext,baggage,b3,b3multi,jaeger"} {
+	for _, s := range []string{
+		"", "tracecontext,baggage", "B3, jaeger", "none", "none,b3", "b3,b3", "b3multi,xray", ",", "tracecontext,baggage,b3,b3multi,jaeger",
+	} {
 		f.Add(s)
 	}
 	known := []string{"tracecontext", "baggage", "b3", "b3multi", "jaeger", "none"}
