@@ -149,10 +149,12 @@ func newB3(encoding b3.Encoding) b3Propagator {
 
 // Extract returns ctx itself if there is no valid trace.
 func (p b3Propagator) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
-	if !isB3(carrier.Get(b3Single)) {
-		if carrier.Get("x-b3-traceid") == "" {
-			return ctx
-		}
+	single := carrier.Get(b3Single)
+	broken := !isB3(single)
+	if broken && carrier.Get("x-b3-traceid") == "" {
+		return ctx
+	}
+	if broken && single != "" {
 		carrier = multiB3{carrier}
 	}
 	if found := p.TextMapPropagator.Extract(ctx, carrier); newParent(ctx, found) {
