@@ -1,0 +1,53 @@
+//go:build !race
+
+package bench_test
+
+import (
+	"testing"
+
+	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/bench/bar"
+)
+
+// The race detector allocates, too, hence the build tag. Allocations do not depend on the machine: they are a test, where times are a table.
+
+func TestAMessageAllocatesLittle(t *testing.T) { // not parallel: counts the allocations of the process
+	for what, s := range map[string]source{
+		"Engine/concurrency-1": engine(nothing),
+		"Engine/concurrency-4": engine(nothing, async.WithConcurrency(4)),
+	} {
+		most, ok := bar.MostAllocs("Engine/concurrency-1", "patron")
+		if !ok {
+			t.Fatal("no bar")
+		}
+
+		queues := []func(){s(t, chunk), s(t, chunk)} // one to warm up, one to count
+
+		got := testing.AllocsPerRun(1, func() {
+			queues[0]()
+			queues = queues[1:]
+		}) / chunk
+
+		if got > most {
+			t.Errorf("%s: got %.2f allocations a message, want at most %v", what, got, most)
+		}
+	}
+}
+
+func TestADisabledLineAllocatesNothing(t *testing.T) { // not parallel: counts the allocations of the process
+	ctx, l := logger(t)
+	s := l.Slog()
+	for who, line := range map[string]func(){
+		"patron-slog":   func() { s.DebugContext(ctx, said, "invoice", "536365") },
+		"patron-logger": func() { l.Debugf("order %s accepted", "536365") },
+	} {
+		most, ok := bar.MostAllocs("Log/disabled", who)
+		if !ok {
+			t.Fatal("no bar")
+		}
+
+		if got := testing.AllocsPerRun(1000, line); got > most {
+			t.Errorf("%s: got %v allocations, want at most %v", who, got, most)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+//go:build !race
+
+package contender_test
+
+import (
+	"runtime/metrics"
+	"testing"
+
+	"github.com/beatlabs/patron/bench/bar"
+	"github.com/beatlabs/patron/bench/contender"
+)
+
+// The race detector allocates, too, hence the build tag. Allocations do not depend on the machine: they are a test, where times are a table.
+
+// allowed are allocations that are above their bar, and may not become more. A line whose bar is met goes away.
+var allowed = map[string]float64{
+	"HTTP/GET/sampled/patron": 20,
+}
+
+func TestARequestAllocatesWhatItMay(t *testing.T) { // not parallel: counts the allocations of the process
+	eachCase(t, func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request) {
+		t.Helper()
+		what := "HTTP/" + r.Method + "/" + mode.String()
+		most, ok := bar.MostAllocs(what, c.Name)
+		if !ok {
+			return
+		}
+		most = max(most, allowed[what+"/"+c.Name])
+		_, x := start(t, c, mode, r)
+
+		if got := testing.AllocsPerRun(1000, x.Do); got > most {
+			t.Errorf("got %v allocations, want at most %v", got, most)
+		}
+	})
+}
+
+func TestARequestStartsNoGoroutine(t *testing.T) { // not parallel: counts the goroutines of the process
+	eachCase(t, func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request) {
+		t.Helper()
+		_, x := start(t, c, mode, r)
+		x.Do()
+
+		const n = 1000
+		before := created(t)
+		for range n {
+			x.Do()
+		}
+
+		// The runtime and the exporters start a few in the background, whatever the number of requests.
+		if got := created(t) - before; got > n/100 {
+			t.Errorf("got %d goroutines started by %d requests, want none", got, n)
+		}
+	})
+}
+
+// created returns how many goroutines the process has started.
+func created(tb testing.TB) uint64 {
+	tb.Helper()
+	sample := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		tb.Fatalf("%s: not a metric of this Go", sample[0].Name)
+	}
+	return sample[0].Value.Uint64()
+}
