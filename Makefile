@@ -16,7 +16,8 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 # No module may lean on a private workspace.
 export GOWORK := off
 
-# What the targets take: make run ARGS=-load, make drain N=200, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace, make fuzz FUZZTIME=10m
+# What the targets take: make run ARGS=-load, make drain N=200, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace,
+# make compare ARGS='-only Engine', make fuzz FUZZTIME=10m
 ARGS ?=
 N ?= 10
 STEPS ?= 1000000
@@ -64,9 +65,13 @@ lint: $(GOLANGCI_LINT) ## Lint every module: golangci-lint, vet, gofmt, go.mod t
 	done
 	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { printf 'not gofmt-ed: %s\n' $$unformatted; exit 1; }
 
+.PHONY: compare
+compare: ## Measure patron beside its peers: one table with ratios, about 5 minutes; ARGS=-h says more
+	@cd bench && go run ./compare $(ARGS)
+
 .PHONY: bench
-bench: ## Run the benchmarks BENCH (.) of the packages PKG (./...) in every module that has them
-	@for m in $(MODULES); do (cd $$m && if go list $(PKG) &>/dev/null; then go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG); fi); done
+bench: ## Run the benchmarks BENCH (.) of the packages PKG (./...) in every module that has them, but those of compare
+	@for m in $(filter-out bench,$(MODULES)); do (cd $$m && if go list $(PKG) &>/dev/null; then go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG); fi); done
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format every module: gofmt, gofumpt, goimports

@@ -42,7 +42,7 @@ func (g generator) run(ctx context.Context, d time.Duration) (float64, error) {
 	return float64(sum), errors.Join(errs...)
 }
 
-// connection sends requests one after another until the time.
+// connection sends requests one after another until the time, at least one.
 func (g generator) connection(ctx context.Context, until time.Time) (int, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", g.address)
 	if err != nil {
@@ -56,15 +56,15 @@ func (g generator) connection(ctx context.Context, until time.Time) (int, error)
 	}
 	request, answers := g.bytes(), bufio.NewReader(conn)
 	var body []byte
-	for n := 0; ; n++ {
-		if time.Now().After(until) {
-			return n, nil
-		}
+	for n := 1; ; n++ {
 		if _, err := conn.Write(request); err != nil {
-			return n, err
+			return n - 1, err
 		}
 		if body, err = g.answer(answers, body[:0]); err != nil {
-			return n, err
+			return n - 1, err
+		}
+		if time.Now().After(until) {
+			return n, nil
 		}
 	}
 }

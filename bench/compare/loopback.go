@@ -180,11 +180,13 @@ func (m *machine) runWrk(ctx context.Context, d time.Duration, address string, r
 
 // parseWrk reads what wrk says: "91234 requests in 1.00s, 20.10MB read", and a line of its own for whatever went wrong.
 func parseWrk(out string) (requests, took float64, err error) {
-	for line := range strings.Lines(out) {
-		fields := strings.Fields(line)
+	for line := range strings.Lines(out) { // they come last
 		if strings.Contains(line, "Non-2xx") || strings.Contains(line, "Socket errors") {
 			return 0, 0, fmt.Errorf("wrk: %s", strings.TrimSpace(line))
 		}
+	}
+	for line := range strings.Lines(out) {
+		fields := strings.Fields(line)
 		if len(fields) < 4 || fields[1] != "requests" {
 			continue
 		}

@@ -112,6 +112,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(t.rows) == 0 {
 		return fmt.Errorf("only %q: nothing matches", f.only)
 	}
+	if err := t.checkBars(); err != nil && f.only.String() == "" {
+		return err
+	}
 
 	var text bytes.Buffer
 	m.describe(&text, f, began)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -33,6 +34,20 @@ func (t table) find(what, who string) (row, bool) {
 		}
 	}
 	return row{}, false
+}
+
+// checkBars returns an error if a bar is for a row that does not exist: it would be met by nobody, unseen.
+func (t table) checkBars() error {
+	var errs []error
+	for _, b := range bar.All() {
+		if _, ok := t.find(b.What, b.Who); !ok {
+			errs = append(errs, fmt.Errorf("bar %v: there is no %s/%s", b, b.What, b.Who))
+		}
+		if _, ok := t.find(b.What, b.To); !ok && b.To != "" {
+			errs = append(errs, fmt.Errorf("bar %v: there is no %s/%s", b, b.What, b.To))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // write writes the table in Markdown.
