@@ -8,17 +8,16 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
+	phttp "github.com/beatlabs/patron/component/http"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // The names that ratios refer to.
 const (
-	Raw  = "net-http"  // the floor: nothing is observed
-	Hand = "otelhttp"  // what somebody assembles who uses no framework
-	Ours = "patron"    // the raw handler; ours begin with it
-	slow = time.Second // for a header, of those servers that have no limit of their own
+	Raw  = "net-http" // the floor: nothing is observed
+	Hand = "otelhttp" // what somebody assembles who uses no framework
+	Ours = "patron"   // the raw handler; ours begin with it
 )
 
 // Contender is one way to serve the requests.
@@ -27,7 +26,7 @@ type Contender struct {
 	// IDHeader is the header in which the answer carries the ID of the request: that of the request, or a new one. "": it has none.
 	IDHeader string
 	handler  func(*telemetry) (http.Handler, error) // of a peer
-	ours     func(method string) any                // of patron: what its routes run
+	routes   func() ([]*phttp.Route, error)         // of patron
 }
 
 // All returns the contenders: net/http, the peers, ours.
@@ -62,7 +61,7 @@ func (c Contender) Observed() bool { return c.Name != Raw }
 type Handler struct {
 	http.Handler
 
-	// Context is the one that requests come with, which the server would give them.
+	// Context is the one that requests come with: what a service puts there, on nothing. What is below it would be measured with every look into it.
 	Context context.Context //nolint:containedctx // it is what requests are made with
 	// Exported flushes and returns how many spans have reached the exporter.
 	Exported func(context.Context) (int64, error)
@@ -75,9 +74,9 @@ type Handler struct {
 // Observations returns how many durations of requests have been observed.
 func (h *Handler) Observations() (uint64, error) { return observations(h.gatherer) }
 
-// Handler makes the contender ready for requests.
+// Handler makes the contender ready for requests. What it has in the background lives until its Shutdown.
 func (c Contender) Handler(ctx context.Context, mode Mode) (*Handler, error) {
-	if c.ours != nil {
+	if c.routes != nil {
 		return patronHandler(ctx, c, mode)
 	}
 	t := newTelemetry(mode)
@@ -85,13 +84,13 @@ func (c Contender) Handler(ctx context.Context, mode Mode) (*Handler, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", c.Name, err), t.shutdown(ctx))
 	}
-	return &Handler{Handler: h, Context: ctx, Exported: t.exported, Shutdown: t.shutdown, gatherer: t.registry}, nil
+	return &Handler{Handler: h, Context: context.Background(), Exported: t.exported, Shutdown: t.shutdown, gatherer: t.registry}, nil
 }
 
 // Serve serves on a free port of this machine until ctx ends. It calls ready with the address when requests are answered. Ours is the whole service that
-// [patron.New] makes, with its readiness and its limits; the others are an http.Server.
+// [patron.New] makes, with its readiness and its limits; the others are an http.Server without limits.
 func (c Contender) Serve(ctx context.Context, mode Mode, ready func(address string)) error {
-	if c.ours != nil {
+	if c.routes != nil {
 		return patronServe(ctx, c, mode, ready)
 	}
 	h, err := c.Handler(ctx, mode)
@@ -102,7 +101,7 @@ func (c Contender) Serve(ctx context.Context, mode Mode, ready func(address stri
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: slow}
+	server := &http.Server{Handler: h} //nolint:gosec // without limits, which cost time: the floor has none
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	ready(l.Addr().String())

@@ -3,8 +3,6 @@ package contender
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 
 	"github.com/beatlabs/patron"
 	"github.com/beatlabs/patron/component"
@@ -19,21 +17,14 @@ import (
 // patronContenders are the three ways to write a handler for patron.
 func patronContenders() []Contender {
 	shop := newShop()
-	ours := func(name string, get, post any) Contender {
-		return Contender{Name: name, IDHeader: correlation.HeaderID, ours: func(method string) any {
-			if method == http.MethodGet {
-				return get
-			}
-			return post
-		}}
-	}
+	const users, orders = "/users/{id}", "/orders"
 	return []Contender{
-		ours(Ours, http.HandlerFunc(shop.getUser), http.HandlerFunc(shop.postOrder)),
+		ours(Ours, phttp.NewRawRouteBuilder(users, shop.getUser).MethodGet(), phttp.NewRawRouteBuilder(orders, shop.postOrder).MethodPost()),
 		ours(Ours+"-ProcessorFunc",
-			psync.ProcessorFunc(func(_ context.Context, r *psync.Request) (*psync.Response, error) {
+			phttp.NewGetRouteBuilder(users, func(_ context.Context, r *psync.Request) (*psync.Response, error) {
 				return psync.NewResponse(newUser(r.Field("id"), shop.roles)), nil
 			}),
-			psync.ProcessorFunc(func(_ context.Context, r *psync.Request) (*psync.Response, error) {
+			phttp.NewPostRouteBuilder(orders, func(_ context.Context, r *psync.Request) (*psync.Response, error) {
 				var o Order
 				if err := r.Decode(&o); err != nil {
 					return nil, err
@@ -44,31 +35,23 @@ func patronContenders() []Contender {
 				return psync.NewResponse(o.receipt()), nil
 			})),
 		ours(Ours+"-Handle",
-			psync.Handle(func(_ context.Context, r *psync.Request) (User, error) {
+			phttp.NewGetRouteBuilder(users, psync.Handle(func(_ context.Context, r *psync.Request) (User, error) {
 				return newUser(r.Field("id"), shop.roles), nil
-			}),
-			psync.Handle(func(_ context.Context, o Order) (Receipt, error) { return o.receipt(), nil })),
+			})),
+			phttp.NewPostRouteBuilder(orders, psync.Handle(func(_ context.Context, o Order) (Receipt, error) { return o.receipt(), nil }))),
 	}
 }
 
-// routes returns the routes of one of ours.
-func (c Contender) routes() ([]*phttp.Route, error) {
-	var routes []*phttp.Route
-	var errs []error
-	for method, path := range map[string]string{http.MethodGet: "/users/{id}", http.MethodPost: "/orders"} {
-		var rb *phttp.RouteBuilder
-		switch run := c.ours(method).(type) {
-		case http.HandlerFunc:
-			rb = phttp.NewHandlerRouteBuilder(path, run)
-		case psync.ProcessorFunc:
-			rb = phttp.NewRouteBuilder(path, run)
-		default:
-			return nil, fmt.Errorf("%s: %T: want a handler or a processor", c.Name, run)
+func ours(name string, builders ...*phttp.RouteBuilder) Contender {
+	return Contender{Name: name, IDHeader: correlation.HeaderID, routes: func() ([]*phttp.Route, error) {
+		var routes []*phttp.Route
+		var errs []error
+		for _, rb := range builders {
+			route, err := rb.Build()
+			routes, errs = append(routes, route), append(errs, err)
 		}
-		route, err := rb.Method(method).Build()
-		routes, errs = append(routes, route), append(errs, err)
-	}
-	return routes, errors.Join(errs...)
+		return routes, errors.Join(errs...)
+	}}
 }
 
 // patronHandler is the HTTP component of a service that runs, with the telemetry that a service puts into the context of its requests.
@@ -92,7 +75,7 @@ func patronHandler(ctx context.Context, c Contender, mode Mode) (*Handler, error
 	registry := metric.NewRegistry()
 	return &Handler{
 		Handler: server,
-		Context: trace.WithTelemetry(ctx, trace.NewTelemetry(p.TracerProvider(), p.Propagator(), registry)),
+		Context: trace.WithTelemetry(context.Background(), trace.NewTelemetry(p.TracerProvider(), p.Propagator(), registry)),
 		Exported: func(ctx context.Context) (int64, error) {
 			err := p.ForceFlush(ctx)
 			return spans.spans.Load(), err
