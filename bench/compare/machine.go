@@ -57,6 +57,9 @@ func (m *machine) describe(w *bytes.Buffer, f flags, began time.Time) {
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), time.Since(began).Round(time.Second), f.rounds, f.benchtime, f.netRounds, f.load)
 	_, _ = fmt.Fprintf(w, "Load by %s; %s. Load average of the machine: %s before, %s after.\n", load, pinning, m.load, loadAverage())
 	_, _ = fmt.Fprintf(w, "Versions: %s.\n\n", versions())
+	if busy(m.load) {
+		_, _ = fmt.Fprintf(w, "%s\n\n", busyNote)
+	}
 }
 
 // processor returns what the processor calls itself, where the system tells.
@@ -71,6 +74,14 @@ func processor() string {
 		}
 	}
 	return "processor of unknown name"
+}
+
+const busyNote = `**The machine was busy with other work.** Times and requests a second are worth little here, ratios somewhat more; allocations are exact.`
+
+// busy reports whether a load average says that others wanted the processors too.
+func busy(load string) bool {
+	n, err := strconv.ParseFloat(load, 64)
+	return err == nil && n > float64(runtime.NumCPU())/2
 }
 
 // loadAverage returns how many processes wanted to run during the last minute, where the system tells: above the number of processors the times are worth

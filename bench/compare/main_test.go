@@ -80,6 +80,17 @@ func TestAContenderThatDoesNotExistIsNamed(t *testing.T) {
 	}
 }
 
+func TestABusyMachineIsNamed(t *testing.T) {
+	t.Parallel()
+	for load, want := range map[string]bool{"0.01": false, "999.00": true, "unknown": false} {
+		var b bytes.Buffer
+		(&machine{load: load}).describe(&b, flags{}, time.Now())
+		if got := strings.Contains(b.String(), "was busy"); got != want {
+			t.Errorf("load %s: got %t, want %t in %s", load, got, want, &b)
+		}
+	}
+}
+
 func TestProgramsThatFailSayWhy(t *testing.T) {
 	t.Parallel()
 	m := look(t.TempDir(), io.Discard)
