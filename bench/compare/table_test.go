@@ -37,7 +37,10 @@ func TestTheTableSaysWhichBarsAreMet(t *testing.T) {
 		[]row{
 			http("net-http", 4, 700, 720), http("otelhttp", 41, 6700, 6720), http("patron", 12, 1500, 1520),
 		},
-		[]row{{what: "Size/stripped", who: "reference", unit: size, values: []float64{10e6}}, {what: "Size/stripped", who: "patron", unit: size, values: []float64{11e6}}},
+		[]row{
+			{what: "Size/stripped", who: "reference", unit: size, values: []float64{10e6}},
+			{what: "Size/stripped", who: "patron", unit: size, values: []float64{11e6}},
+		},
 	)
 	var b bytes.Buffer
 
@@ -110,7 +113,9 @@ Requests/sec:  82940.00
 	if err != nil || requests != 91234 || took != 1.1 {
 		t.Errorf("got %v requests in %v s and %v", requests, took, err)
 	}
-	for _, wrong := range []string{"", "  0 requests in 1.00s, 0.00B read", said + "  Non-2xx or 3xx responses: 12\n", said + "  Socket errors: connect 0, read 16\n"} {
+	for _, wrong := range []string{
+		"", "  0 requests in 1.00s, 0.00B read", said + "  Non-2xx or 3xx responses: 12\n", said + "  Socket errors: connect 0, read 16\n",
+	} {
 		if _, _, err := parseWrk(wrong); err == nil {
 			t.Errorf("%q: got no error", wrong)
 		}

@@ -14,43 +14,45 @@ import (
 
 // allowed are allocations that are above their bar, and may not become more. A line whose bar is met goes away.
 var allowed = map[string]float64{
-	"HTTP/GET/sampled/patron": 20,
+	"HTTP/GET/" + contender.Sampled.String() + "/" + contender.Ours: 20,
 }
 
 func TestARequestAllocatesWhatItMay(t *testing.T) { // not parallel: counts the allocations of the process
-	eachCase(t, func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request) {
-		t.Helper()
-		what := "HTTP/" + r.Method + "/" + mode.String()
-		most, ok := bar.MostAllocs(what, c.Name)
-		if !ok {
-			return
-		}
-		most = max(most, allowed[what+"/"+c.Name])
-		_, x := start(t, c, mode, r)
+	for _, w := range workloads(t) {
+		t.Run(w.name, func(t *testing.T) {
+			what := "HTTP/" + w.request.Method + "/" + w.mode.String()
+			most, ok := bar.MostAllocs(what, w.contender.Name)
+			if !ok {
+				return
+			}
+			most = max(most, allowed[what+"/"+w.contender.Name])
+			_, x := start(t, w)
 
-		if got := testing.AllocsPerRun(1000, x.Do); got > most {
-			t.Errorf("got %v allocations, want at most %v", got, most)
-		}
-	})
+			if got := testing.AllocsPerRun(1000, x.Do); got > most {
+				t.Errorf("got %v allocations, want at most %v", got, most)
+			}
+		})
+	}
 }
 
 func TestARequestStartsNoGoroutine(t *testing.T) { // not parallel: counts the goroutines of the process
-	eachCase(t, func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request) {
-		t.Helper()
-		_, x := start(t, c, mode, r)
-		x.Do()
-
-		const n = 1000
-		before := created(t)
-		for range n {
+	for _, w := range workloads(t) {
+		t.Run(w.name, func(t *testing.T) {
+			_, x := start(t, w)
 			x.Do()
-		}
 
-		// The runtime and the exporters start a few in the background, whatever the number of requests.
-		if got := created(t) - before; got > n/100 {
-			t.Errorf("got %d goroutines started by %d requests, want none", got, n)
-		}
-	})
+			const n = 1000
+			before := created(t)
+			for range n {
+				x.Do()
+			}
+
+			// The runtime and the exporters start a few in the background, whatever the number of requests.
+			if got := created(t) - before; got > n/100 {
+				t.Errorf("got %d goroutines started by %d requests, want none", got, n)
+			}
+		})
+	}
 }
 
 // created returns how many goroutines the process has started.

@@ -11,26 +11,36 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// eachCase runs test for every contender, mode and request.
-func eachCase(t *testing.T, test func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request)) {
-	t.Helper()
+// workload is one contender in one mode with one request.
+type workload struct {
+	name      string
+	contender contender.Contender
+	mode      contender.Mode
+	request   contender.Request
+}
+
+// workloads returns every contender in every mode with every request.
+func workloads(tb testing.TB) []workload {
+	tb.Helper()
+	var all []workload
 	for _, c := range contender.All() {
 		for _, mode := range []contender.Mode{contender.Unsampled, contender.Sampled} {
 			for _, method := range []string{contender.GET, contender.POST} {
 				r, err := contender.NewRequest(method)
 				if err != nil {
-					t.Fatal(err)
+					tb.Fatal(err)
 				}
-				t.Run(c.Name+"/"+method+"/"+mode.String(), func(t *testing.T) { test(t, c, mode, r) })
+				all = append(all, workload{c.Name + "/" + method + "/" + mode.String(), c, mode, r})
 			}
 		}
 	}
+	return all
 }
 
-func start(tb testing.TB, c contender.Contender, mode contender.Mode, r contender.Request) (*contender.Handler, *contender.Exchange) {
+func start(tb testing.TB, w workload) (*contender.Handler, *contender.Exchange) {
 	tb.Helper()
 	ctx := context.WithoutCancel(tb.Context())
-	h, err := c.Handler(ctx, mode)
+	h, err := w.contender.Handler(ctx, w.mode)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -39,7 +49,7 @@ func start(tb testing.TB, c contender.Contender, mode contender.Mode, r contende
 			tb.Error(err)
 		}
 	})
-	x, err := contender.NewExchange(h.Context, h, r)
+	x, err := contender.NewExchange(h.Context, h, w.request)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,63 +58,67 @@ func start(tb testing.TB, c contender.Contender, mode contender.Mode, r contende
 
 func TestAContenderCountsOnlyIfItDoesTheWork(t *testing.T) {
 	t.Parallel()
-	eachCase(t, func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request) {
-		t.Parallel()
-		h, x := start(t, c, mode, r)
+	for _, w := range workloads(t) {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			h, x := start(t, w)
 
-		const n = 100
-		ids := make(map[string]bool)
-		for range n {
-			x.Do()
-			if err := x.Check(); err != nil {
+			const n = 100
+			ids := make(map[string]bool)
+			for range n {
+				x.Do()
+				if err := x.Check(); err != nil {
+					t.Fatal(err)
+				}
+				ids[x.Header().Get(w.contender.IDHeader)] = true
+			}
+
+			spans, err := h.Exported(t.Context())
+			if err != nil {
 				t.Fatal(err)
 			}
-			ids[x.Header().Get(c.IDHeader)] = true
-		}
-
-		spans, err := h.Exported(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		observed, err := h.Observations()
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantSpans, wantObserved, wantIDs := int64(0), uint64(0), 1 // net/http alone: one ID, the empty one
-		if c.Observed() {
-			wantObserved, wantIDs = n, n
-			if mode == contender.Sampled {
-				wantSpans = n
+			observed, err := h.Observations()
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if spans != wantSpans {
-			t.Errorf("got %d spans, want %d", spans, wantSpans)
-		}
-		if observed != wantObserved {
-			t.Errorf("got %d durations observed, want %d", observed, wantObserved)
-		}
-		if len(ids) != wantIDs || c.Observed() && ids[""] {
-			t.Errorf("got %d different IDs, want %d", len(ids), wantIDs)
-		}
-	})
+			wantSpans, wantObserved, wantIDs := int64(0), uint64(0), 1 // net/http alone: one ID, the empty one
+			if w.contender.Observed() {
+				wantObserved, wantIDs = n, n
+				if w.mode == contender.Sampled {
+					wantSpans = n
+				}
+			}
+			if spans != wantSpans {
+				t.Errorf("got %d spans, want %d", spans, wantSpans)
+			}
+			if observed != wantObserved {
+				t.Errorf("got %d durations observed, want %d", observed, wantObserved)
+			}
+			if len(ids) != wantIDs || w.contender.Observed() && ids[""] {
+				t.Errorf("got %d different IDs, want %d", len(ids), wantIDs)
+			}
+		})
+	}
 }
 
 func TestTheIDOfARequestComesBack(t *testing.T) {
 	t.Parallel()
-	eachCase(t, func(t *testing.T, c contender.Contender, mode contender.Mode, r contender.Request) {
-		t.Parallel()
-		if !c.Observed() {
-			return
-		}
-		_, x := start(t, c, mode, r)
-		x.SetHeader(c.IDHeader, "order-536365")
+	for _, w := range workloads(t) {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			if !w.contender.Observed() {
+				return
+			}
+			_, x := start(t, w)
+			x.SetHeader(w.contender.IDHeader, "order-536365")
 
-		x.Do()
+			x.Do()
 
-		if got := x.Header().Get(c.IDHeader); got != "order-536365" {
-			t.Errorf("got %q, want the ID of the request", got)
-		}
-	})
+			if got := x.Header().Get(w.contender.IDHeader); got != "order-536365" {
+				t.Errorf("got %q, want the ID of the request", got)
+			}
+		})
+	}
 }
 
 func TestAWrongOrderIsRefused(t *testing.T) {
@@ -113,7 +127,7 @@ func TestAWrongOrderIsRefused(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			const wrong = `{"invoice":"536365","customer":"17850","country":"United Kingdom","lines":[{"sku":"85123A","quantity":0,"price":2.5}]}`
-			_, x := start(t, c, contender.Unsampled, contender.Request{Method: contender.POST, Path: "/orders", Body: wrong})
+			_, x := start(t, workload{contender: c, request: contender.Request{Method: contender.POST, Path: "/orders", Body: wrong}})
 
 			x.Do()
 
