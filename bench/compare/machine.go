@@ -54,7 +54,8 @@ func (m *machine) describe(w *bytes.Buffer, f flags, began time.Time) {
 		pinning = "processes not bound to processors"
 	}
 	_, _ = fmt.Fprintf(w, "Measured %s with %s on %s/%s, %d × %s, in %s: %d rounds of %v, over the network %d of %v.\n",
-		began.Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), time.Since(began).Round(time.Second), f.rounds, f.benchtime, f.netRounds, f.load)
+		began.Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), time.Since(began).Round(time.Second),
+		f.rounds, f.benchtime, f.netRounds, f.load)
 	_, _ = fmt.Fprintf(w, "Load by %s; %s. Load average of the machine: %s before, %s after.\n", load, pinning, m.load, loadAverage())
 	_, _ = fmt.Fprintf(w, "Versions: %s.\n\n", versions())
 	if busy(m.load) {
