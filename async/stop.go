@@ -96,7 +96,6 @@ func (s *session) verdict(left, closing error) error {
 	}
 	for m := s.held.first; m != nil; m = m.task.next { // what could not be settled: the broker gives it again
 		s.observe(m.Source).held.Dec()
-		m.Source.held, m.Source.paused = 0, false // a driver may use it again with the next consumer, which has paused nothing
 		m.task.state = gone
 		if m.task.timer != nil {
 			m.task.timer.Stop()

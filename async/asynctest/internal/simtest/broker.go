@@ -123,7 +123,7 @@ func newBroker(w *world, mm []*async.Message) *broker {
 	return b
 }
 
-// newSources returns the sources of a process, which uses them again for each connection.
+// newSources returns the sources of a consumer.
 func newSources(partitions int) []*async.Source {
 	if partitions == 0 {
 		return []*async.Source{{System: "simulation", Name: "queue", Partition: -1}}
@@ -228,7 +228,7 @@ func (b *broker) availableOfLog(c *consumer, limit int) []*entry {
 	for i := range b.parts {
 		i = (i + c.takes) % len(b.parts) // no partition is always the first
 		part := b.parts[i]
-		if part.claim != nil && part.claim.consumer != c || c.paused[c.process.sources[i]] {
+		if part.claim != nil && part.claim.consumer != c || c.paused[c.sources[i]] {
 			continue
 		}
 		for _, e := range part.entries {

@@ -49,7 +49,7 @@ func (f *factory) Create(context.Context) (async.Consumer, error) {
 		return nil, errConnection
 	}
 	defer w.mu.Unlock()
-	c := &consumer{process: p, world: w}
+	c := &consumer{process: p, world: w, sources: newSources(w.config.Partitions)}
 	p.consumer = c
 	w.noteLocked(p, "connects")
 	if len(w.broker.parts) > 0 {
@@ -62,6 +62,7 @@ func (f *factory) Create(context.Context) (async.Consumer, error) {
 type consumer struct {
 	process *process
 	world   *world
+	sources []*async.Source // its own, since the engine counts there what it holds
 
 	broken  error         // the connection is lost
 	deaf    time.Duration // when the broker notices that the process is dead; 0: it lives
@@ -194,7 +195,7 @@ func (c *consumer) take(ctx context.Context, at place, limit int) ([]*async.Mess
 	mm := make([]*async.Message, len(dd))
 	names := make([]string, len(dd))
 	for i, d := range dd {
-		mm[i] = d.message(c.process.sources[d.entry.partition], w.config.Traits)
+		mm[i] = d.message(c.sources[d.entry.partition], w.config.Traits)
 		names[i] = w.name(d)
 	}
 	w.noteLocked(c.process, "receives %s", strings.Join(names, ", "))

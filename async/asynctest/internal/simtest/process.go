@@ -15,7 +15,6 @@ type process struct {
 	world    *world
 	app      *App
 	number   int
-	sources  []*async.Source
 	consumer *consumer
 	cancel   context.CancelFunc
 	died     chan struct{} // closed by its death
@@ -34,7 +33,7 @@ type process struct {
 type processKey struct{}
 
 func newProcess(w *world, app *App, number int) *process {
-	return &process{world: w, began: w.now(), app: app, number: number, sources: newSources(w.config.Partitions), died: make(chan struct{}), done: make(chan struct{})}
+	return &process{world: w, began: w.now(), app: app, number: number, died: make(chan struct{}), done: make(chan struct{})}
 }
 
 // itself stands for a receiver of the process, or for all of it, where a place has a message: so none of it depends on what else happens in an instant.
@@ -223,7 +222,7 @@ func (p *process) lose(c *claim, why string) {
 func (w *world) claimed(c *claim) string {
 	for i, part := range w.broker.parts {
 		if part.claim == c {
-			return c.consumer.process.sources[i].String()
+			return c.consumer.sources[i].String()
 		}
 	}
 	if c.consumer.channel == c {
