@@ -76,7 +76,7 @@ func TestWrongEnginesAreFound(t *testing.T) {
 			broker:   WithLog(1, offsetLog),
 			plant:    func(c *simtest.Config) { c.Ledger = newHighest },
 			options:  []async.OptionFunc{async.WithConcurrency(2)},
-			property: simtest.NothingLost, says: "has no effect and is not dead", faults: 1, steps: 12,
+			property: simtest.NothingLost, says: "has no effect and is not dead", faults: 1, steps: 20,
 		},
 		"settle before the effect": {
 			broker:   WithQueue(leaseQueue),
@@ -86,7 +86,7 @@ func TestWrongEnginesAreFound(t *testing.T) {
 		"late ack after a revocation": {
 			broker:   WithLog(2, offsetLog),
 			plant:    wrap(func(c async.Consumer) async.Consumer { return unheeding{c} }),
-			property: simtest.OwnClaim, says: "ack of", faults: 1, steps: 12,
+			property: simtest.OwnClaim, says: "ack of", faults: 1, steps: 20,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

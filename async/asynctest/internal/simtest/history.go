@@ -239,7 +239,7 @@ func (c *Config) compare(t *testing.T, mm []*async.Message, p *plan, o *outcome,
 	calm := slices.Clone(mm)
 	for without := false; ; without = true {
 		quiet := calmPlan(p.seed)
-		quiet.brisk = p.brisk
+		quiet.brisk, quiet.variant = p.brisk, p.variant
 		reference := c.play(t, calm, quiet)
 		if reference.violation != nil {
 			f.violation, f.steps, f.made = *reference.violation, reference.steps, nil

@@ -44,6 +44,7 @@ type plan struct {
 	budget  int             // faults that are left
 	script  map[place]Fault // exactly these instead of drawn ones, unless nil
 	brisk   bool            // nothing takes longer than it must
+	variant uint64          // of the pauses, for a history to be told in another way
 	closed  bool            // no more faults
 	made    []injection
 }
@@ -64,8 +65,8 @@ func newPlan(seed uint64, allowed []Fault) *plan {
 func calmPlan(seed uint64) *plan { return &plan{seed: seed, closed: true} }
 
 // scriptOf returns a plan of exactly these faults.
-func scriptOf(seed uint64, ii []injection, brisk bool) *plan {
-	p := &plan{seed: seed, brisk: brisk, script: make(map[place]Fault, len(ii))}
+func scriptOf(seed uint64, ii []injection, brisk bool, variant uint64) *plan {
+	p := &plan{seed: seed, brisk: brisk, variant: variant, script: make(map[place]Fault, len(ii))}
 	for _, i := range ii {
 		p.script[i.at] = i.fault
 	}
@@ -98,7 +99,7 @@ func (p *plan) pause(at place) time.Duration {
 	if p.brisk {
 		return 0
 	}
-	h := p.hash(at, 2)
+	h := mix(p.hash(at, 2), p.variant)
 	if h%8 == 0 {
 		return time.Duration(h>>8%50) * time.Millisecond
 	}

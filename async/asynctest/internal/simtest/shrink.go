@@ -16,17 +16,21 @@ type shrinker struct {
 	seed   uint64
 	runs   int
 
-	all    []*async.Message // nil where a message is taken away
-	faults []injection
-	brisk  bool
-	best   *failure
+	all     []*async.Message // nil where a message is taken away
+	faults  []injection
+	brisk   bool
+	variant uint64
+	best    *failure
 }
+
+// variants is how many other pauses are tried for a history from which nothing can be taken away any more.
+const variants = 16
 
 // shrink returns the shortest failing history it finds, and how many it played. It returns nil if the history does not fail when it is repeated.
 func (c *Config) shrink(t *testing.T, seed uint64, mm []*async.Message, found *failure) (*failure, int) {
 	t.Helper()
 	s := &shrinker{config: c, seed: seed, all: slices.Clone(mm), faults: found.made}
-	first, _ := c.try(t, s.all, scriptOf(seed, s.faults, false))
+	first, _ := c.try(t, s.all, scriptOf(seed, s.faults, false, 0))
 	s.runs++
 	if first == nil || first.property != found.property {
 		return nil, s.runs
@@ -41,8 +45,35 @@ func (c *Config) shrink(t *testing.T, seed uint64, mm []*async.Message, found *f
 		if !s.brisk && s.fails(t, s.all, s.faults, true) {
 			s.brisk, shorter = true, true
 		}
+		if !shorter {
+			shorter = s.otherwise(t)
+		}
 	}
 	return s.best, s.runs
+}
+
+// otherwise takes one message away and tries other pauses, since it may have been there for its time only.
+func (s *shrinker) otherwise(t *testing.T) bool {
+	t.Helper()
+	if len(s.best.messages) == 1 {
+		return false
+	}
+	kept, brisk := s.variant, s.brisk
+	for s.variant = kept + 1; s.variant <= kept+variants; s.variant++ {
+		for i, m := range s.all {
+			if m == nil {
+				continue
+			}
+			fewer := slices.Clone(s.all)
+			fewer[i] = nil
+			if s.fails(t, fewer, s.faults, false) {
+				s.all, s.brisk = fewer, false
+				return true
+			}
+		}
+	}
+	s.variant, s.brisk = kept, brisk
+	return false
 }
 
 // fails plays a candidate, and keeps it if it fails in the same way.
@@ -52,7 +83,7 @@ func (s *shrinker) fails(t *testing.T, mm []*async.Message, faults []injection, 
 		return false
 	}
 	s.runs++
-	f, _ := s.config.try(t, mm, scriptOf(s.seed, faults, brisk))
+	f, _ := s.config.try(t, mm, scriptOf(s.seed, faults, brisk, s.variant))
 	if f == nil || f.property != s.best.property {
 		return false
 	}
