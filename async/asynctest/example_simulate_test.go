@@ -51,12 +51,14 @@ func (a *accounts) addOnce(ctx context.Context, id string, d deposit) error {
 // end snippet
 
 // snippet: careless
+
 // careless adds the amount to the balance. What if the message comes again?
 func careless(a *accounts) async.ProcessorFunc { return async.Handle(a.add) }
 
 // end snippet
 
 // snippet: mended
+
 // mended remembers the ID of the message together with its effect.
 func mended(a *accounts) async.ProcessorFunc {
 	return func(ctx context.Context, m *async.Message) error {
@@ -67,6 +69,7 @@ func mended(a *accounts) async.ProcessorFunc {
 // end snippet
 
 // snippet: deposits
+
 // deposits are the messages of the simulation.
 func deposits() asynctest.SimulationFunc {
 	return asynctest.WithMessages(

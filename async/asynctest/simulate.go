@@ -129,7 +129,7 @@ func WithHistory(n int) SimulationFunc {
 	}
 }
 
-// WithMessages makes each history one of the first of these messages, one to all of them. They are published in this order. An empty ID becomes m1, m2, …
+// WithMessages makes each history one of the first of these messages, one to all of them. They are published in this order. An empty ID becomes m1, m2 and so on.
 func WithMessages(mm ...*async.Message) SimulationFunc {
 	return func(s *simulation) error {
 		ids := make(map[string]bool)
@@ -146,7 +146,7 @@ func WithMessages(mm ...*async.Message) SimulationFunc {
 	}
 }
 
-// WithGenerator makes each history one of one to most messages, message i of them by generate, which draws from r alone. An empty ID becomes m1, m2, …
+// WithGenerator makes each history one of one to most messages, message i of them by generate, which draws from r alone. An empty ID becomes m1, m2 and so on.
 // The default is up to 12 messages with the keys a, b and c, and none, and JSON data {"n":i}.
 func WithGenerator(most int, generate func(r *rand.Rand, i int) *async.Message) SimulationFunc {
 	return func(s *simulation) error {

@@ -3,6 +3,7 @@ package asynctest
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 func TestSimulationsThatMakeNoSenseAreSaid(t *testing.T) {
 	t.Parallel()
 	good := func() App { return set{}.app() }
+	nack := func() App { return set{}.app(async.WithFailureStrategy(async.NackStrategy), async.Unordered()) }
 	for want, c := range map[string]struct {
 		app func() App
 		oo  []SimulationFunc
@@ -39,7 +41,7 @@ func TestSimulationsThatMakeNoSenseAreSaid(t *testing.T) {
 		"fault 200: want one of Faults or HandlerFaults":              {good, []SimulationFunc{WithFaults(200)}},
 		"no faults: want at least one":                                {good, []SimulationFunc{WithFaults()}},
 		"delays [1s]: they break the order of this source":            {func() App { return set{}.app(async.WithDelays(time.Second)) }, nil},
-		"nack strategy: this broker does not give a message again":    {func() App { return set{}.app(async.WithFailureStrategy(async.NackStrategy), async.Unordered()) }, []SimulationFunc{WithLog(1, bareLog)}},
+		"nack strategy: this broker does not give a message again":    {nack, []SimulationFunc{WithLog(1, bareLog)}},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -85,9 +87,10 @@ func TestAHistoryIsRepeatedByItsNumber(t *testing.T) {
 	for seed := range uint64(3) {
 		text := SimulationText(t, seed, forgetful)
 		_, number, _ := strings.Cut(text, "history ")
-		n := 0
-		for _, digit := range number[:strings.Index(number, ",")] {
-			n = 10*n + int(digit-'0')
+		number, _, _ = strings.Cut(number, ",")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatal(err)
 		}
 		if again := SimulationText(t, seed, forgetful, WithHistory(n)); again != text {
 			t.Errorf("history %d of seed %d is another one by itself: got\n%s\nwant\n%s", n, seed, again, text)
@@ -172,7 +175,8 @@ func TestTheGeneratorDrawsFromItsSeed(t *testing.T) {
 		}
 		return b.String()
 	}
-	if draw(1) != draw(1) || draw(1) == draw(2) {
-		t.Errorf("got keys %q, %q and %q, want the first two alike", draw(1), draw(1), draw(2))
+	first, again, other := draw(1), draw(1), draw(2)
+	if first != again || first == other {
+		t.Errorf("got keys %q, %q and %q, want the first two alike", first, again, other)
 	}
 }

@@ -113,7 +113,7 @@ func newBroker(w *world, mm []*async.Message) *broker {
 		e.partition = i % len(b.parts)
 		if len(m.Key) > 0 {
 			h := fnv.New32a()
-			h.Write(m.Key)
+			_, _ = h.Write(m.Key) // a hash takes everything
 			e.partition = int(h.Sum32() % uint32(len(b.parts)))
 		}
 		part := b.parts[e.partition]

@@ -36,22 +36,22 @@ func (f *factory) Create(context.Context) (async.Consumer, error) {
 		return nil, errCut
 	}
 	w.mu.Lock()
-	switch w.plan.fault(at, Death, Disconnect) {
-	case Death:
+	wrong := w.plan.fault(at, Death, Disconnect)
+	if wrong == Death {
 		p.dieLocked("while it connects")
 		w.mu.Unlock()
 		w.lives(p)
 		return nil, errCut
-	case Disconnect:
-		p.disturbed = true
-		w.faultLocked(p, "cannot connect")
-		w.mu.Unlock()
-		return nil, errConnection
 	}
 	defer w.mu.Unlock()
+	if wrong == Disconnect {
+		p.disturbed = true
+		w.faultf(p, "cannot connect")
+		return nil, errConnection
+	}
 	c := &consumer{process: p, world: w, sources: newSources(w.config.Partitions)}
 	p.consumer = c
-	w.noteLocked(p, "connects")
+	w.notef(p, "connects")
 	if len(w.broker.parts) > 0 {
 		return &logConsumer{consumer: c}, nil
 	}
@@ -143,7 +143,7 @@ func (c *consumer) await(ctx context.Context) error {
 		at, ok := w.broker.next(c)
 		wait := at - w.now()
 		w.mu.Unlock()
-		if broken || ctx.Err() != nil || ok && wait <= 0 {
+		if over := ctx.Err() != nil; broken || over || ok && wait <= 0 {
 			return nil
 		}
 		timer := time.NewTimer(max(wait, 0))
@@ -198,7 +198,7 @@ func (c *consumer) take(ctx context.Context, at place, limit int) ([]*async.Mess
 		mm[i] = d.message(c.sources[d.entry.partition], w.config.Traits)
 		names[i] = w.name(d)
 	}
-	w.noteLocked(c.process, "receives %s", strings.Join(names, ", "))
+	w.notef(c.process, "receives %s", strings.Join(names, ", "))
 	if f == Death {
 		c.process.dieLocked("before it sees what it received")
 		w.mu.Unlock()
@@ -241,7 +241,7 @@ func (c *consumer) breakLocked(when string) {
 	}
 	c.broken = errConnection
 	c.process.disturbed = true
-	c.world.faultLocked(c.process, "loses the connection %s", when)
+	c.world.faultf(c.process, "loses the connection %s", when)
 	if cl := c.channel; cl != nil {
 		c.world.actLocked(c.process, c.world.placeLocked(revoking, -1), func(actor) { c.process.lose(cl, "the channel is closed") })
 	}
@@ -271,11 +271,11 @@ func (c *consumer) Extend(_ context.Context, mm []*async.Message) error {
 			continue
 		}
 		if w.broker.holds(d) && w.plan.fault(w.placeLocked(extending, d.entry.index), Expire) == Expire {
-			w.faultLocked(c.process, "is late: the visibility of %s runs out", w.name(d))
+			w.faultf(c.process, "is late: the visibility of %s runs out", w.name(d))
 			w.broker.takeBack(d.claim)
 		}
 		if !w.broker.holds(d) {
-			refused.Add(i, async.ErrLost)
+			_ = refused.Add(i, async.ErrLost) // it is asked for its error below
 			if d.claim.ended == 0 {
 				d.claim.ended = w.now()
 			}
@@ -299,6 +299,6 @@ func (c *consumer) Close(context.Context) error {
 		c.broken = async.ErrClosed
 	}
 	w.broker.takeBackAll(c)
-	w.noteLocked(c.process, "disconnects")
+	w.notef(c.process, "disconnects")
 	return nil
 }

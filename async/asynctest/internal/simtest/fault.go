@@ -28,7 +28,7 @@ func (f Fault) String() string {
 		"none", "death", "stop", "disconnect", "revoke", "lose", "expire", "settle fails", "answer lost", "dead letter fails", "slow",
 		"fail transient", "fail permanent", "panic",
 	}
-	if f >= faults {
+	if int(f) >= len(names) {
 		return "unknown fault"
 	}
 	return names[f]

@@ -58,7 +58,7 @@ func (p *process) handle(ctx context.Context, mm []*async.Message, next func(con
 	if !w.turn(p, c.actor, pause) {
 		return errCut
 	}
-	err, panicked := c.play(ctx, at, mm, next)
+	panicked, err := c.play(ctx, at, mm, next)
 	at, pause = w.visit(ending, first.entry.index)
 	if !w.turn(p, c.actor, pause) {
 		return errCut
@@ -81,11 +81,11 @@ func (c *call) beginLocked(mm []*async.Message) {
 	now := w.now()
 	for i, d := range c.deliveries {
 		if ended := cmp.Or(d.claim.revoked, d.claim.ended); ended > 0 && now > ended {
-			w.violateLocked(OwnClaim, "%s is handed out, whose claim ended at %v", w.name(d), shown(ended))
+			w.violatef(OwnClaim, "%s is handed out, whose claim ended at %v", w.name(d), shown(ended))
 		}
 		w.confirmLocked(d)
 		if want := d.base + d.failed + 1; mm[i].Attempt != want && !d.unsure {
-			w.violateLocked(Attempts, "%s is handed out with attempt %d, want %d", w.name(d), mm[i].Attempt, want)
+			w.violatef(Attempts, "%s is handed out with attempt %d, want %d", w.name(d), mm[i].Attempt, want)
 		}
 		if w.config.lanes && d.lane != nil {
 			c.checkLaneLocked(d)
@@ -104,8 +104,9 @@ func (c *call) checkLaneLocked(d *delivery) {
 		if e == d.entry && e.delivery == d || !bytes.Equal(e.message.Key, d.lane) {
 			continue
 		}
-		if other := e.delivery; other != nil && other.running && other.claim.ended == 0 && !other.claim.consumer.process.dead && !slices.Contains(c.deliveries, other) {
-			w.violateLocked(LaneAlone, "%s is handed out while %s, of the same key, is in a handler", w.name(d), w.name(other))
+		other := e.delivery
+		if other != nil && other.running && other.claim.ended == 0 && !other.claim.consumer.process.dead && !slices.Contains(c.deliveries, other) {
+			w.violatef(LaneAlone, "%s is handed out while %s, of the same key, is in a handler", w.name(d), w.name(other))
 		}
 		together := slices.ContainsFunc(c.deliveries, func(o *delivery) bool { return o.entry == e })
 		if e.index >= d.entry.index || e.done() || together || !c.inOrder(e, d) {
@@ -120,14 +121,14 @@ func (c *call) checkLaneLocked(d *delivery) {
 			before.passed = text // it may have failed for good, and be discarded as the strategy says
 			continue
 		}
-		w.violateLocked(LaneOrder, "%s", text)
+		w.violatef(LaneOrder, "%s", text)
 	}
 }
 
 // confirmLocked reports that a message was handed out too early, now that it is known that the one before it was not done with.
 func (w *world) confirmLocked(d *delivery) {
 	if d.passed != "" {
-		w.violateLocked(LaneOrder, "%s", d.passed)
+		w.violatef(LaneOrder, "%s", d.passed)
 	}
 }
 
@@ -138,15 +139,15 @@ func (c *call) inOrder(e *entry, d *delivery) bool {
 		before != nil && before.claim.consumer == d.claim.consumer && before.serial < d.serial
 }
 
-// play makes the attempt, and lets happen what the plan says.
-func (c *call) play(ctx context.Context, at place, mm []*async.Message, next func(context.Context) error) (err error, panicked any) { //nolint:revive,staticcheck // the panic is the appendix
+// play makes the attempt, and lets happen what the plan says. It returns what the handler panicked with, if it did.
+func (c *call) play(ctx context.Context, at place, mm []*async.Message, next func(context.Context) error) (panicked any, err error) {
 	w, p := c.world, c.process
 	w.mu.Lock()
-	w.noteLocked(p, "starts the handler of %s", c.names(mm))
+	w.notef(p, "starts the handler of %s", c.names(mm))
 	f := c.disturbLocked(at, Panic)
 	w.mu.Unlock()
 	if err := c.suffer(ctx, f, "before the handler of "+c.names(mm)); err != nil {
-		return err, nil
+		return nil, err
 	}
 	defer func() {
 		if panicked = recover(); panicked != nil {
@@ -157,7 +158,7 @@ func (c *call) play(ctx context.Context, at place, mm []*async.Message, next fun
 		c.countInjected()
 		panic("simulation: a bug")
 	}
-	return next(context.WithValue(ctx, callKey{}, c)), nil
+	return nil, next(context.WithValue(ctx, callKey{}, c))
 }
 
 // disturbLocked draws what goes wrong while a handler runs.
@@ -179,7 +180,7 @@ func (c *call) suffer(ctx context.Context, f Fault, when string) error {
 	case Slow:
 		w.mu.Lock()
 		slow := w.plan.pick(place{event: starting, message: c.deliveries[0].entry.index}, 2*time.Second, 20*time.Second, 90*time.Second)
-		w.faultLocked(p, "is slow: %v %s", slow, when)
+		w.faultf(p, "is slow: %v %s", slow, when)
 		w.mu.Unlock()
 		if !w.turnWithin(ctx, p, c.actor, slow) {
 			return errCut
@@ -231,7 +232,7 @@ func (c *call) finish(ctx context.Context, at place, err error) bool {
 		}
 	}
 	p.running--
-	w.noteLocked(p, "ends the handler of %s", c.ends(errs, ctx.Err() != nil))
+	w.notef(p, "ends the handler of %s", c.ends(errs, ctx.Err() != nil))
 	if w.broker.stuck() {
 		w.restLocked()
 	}
@@ -340,7 +341,7 @@ func Point(ctx context.Context, name string) error {
 	for _, d := range c.deliveries {
 		d.entry.touched = true
 	}
-	w.noteLocked(p, "does %s of %s", name, c.ends(nil, false))
+	w.notef(p, "does %s of %s", name, c.ends(nil, false))
 	w.mu.Unlock()
 	return nil
 }

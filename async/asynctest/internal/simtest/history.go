@@ -19,7 +19,6 @@ import (
 type outcome struct {
 	violation *violation
 	steps     []step
-	visits    int
 	made      []injection
 	state     any
 	dead      map[int]deadEntry
@@ -139,7 +138,7 @@ func (w *world) leave(p *process) bool {
 	case <-p.died:
 	case <-timer.C:
 		w.mu.Lock()
-		w.violateLocked(GoesOn, "the service does not end %v after it was stopped", patience)
+		w.violatef(GoesOn, "the service does not end %v after it was stopped", patience)
 		w.mu.Unlock()
 	}
 	return false
@@ -171,18 +170,18 @@ func (w *world) judgeLocked() {
 		switch {
 		case e.effected || e.dead != nil || e.discarded:
 			if e.state != gone && !kept && w.broker.parts == nil {
-				w.violateLocked(GoesOn, "%s has been processed and is still at the broker, %v later", e.message.ID, (w.now() - w.progress).Round(time.Minute))
+				w.violatef(GoesOn, "%s has been processed and is still at the broker, %v later", e.message.ID, (w.now() - w.progress).Round(time.Minute))
 			}
 		case w.broker.lost(e):
 			w.loseLocked(e)
 		case !kept:
-			w.violateLocked(GoesOn, "%s has not been processed, %v after the last that was", e.message.ID, (w.now() - w.progress).Round(time.Minute))
+			w.violatef(GoesOn, "%s has not been processed, %v after the last that was", e.message.ID, (w.now() - w.progress).Round(time.Minute))
 		}
 	}
 }
 
 func (w *world) loseLocked(e *entry) {
-	w.violateLocked(NothingLost, "%s has no effect and is not dead, and the broker has done with it", e.message.ID)
+	w.violatef(NothingLost, "%s has no effect and is not dead, and the broker has done with it", e.message.ID)
 }
 
 // lost reports whether nobody will get e again.

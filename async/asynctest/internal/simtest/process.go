@@ -94,15 +94,15 @@ func (p *process) end(err error) {
 	}
 	p.dead = true // whatever still runs ends with the process
 	if err == nil {
-		w.noteLocked(p, "ends")
+		w.notef(p, "ends")
 	} else {
-		w.noteLocked(p, "ends: %v", err)
+		w.notef(p, "ends: %v", err)
 	}
 	switch {
 	case err != nil && p.failures == 0 && !p.disturbed && p.running == 0:
-		w.violateLocked(GoesOn, "the service ended though nothing failed: %v", err)
+		w.violatef(GoesOn, "the service ended though nothing failed: %v", err)
 	case err == nil && !p.stopped:
-		w.violateLocked(GoesOn, "the service ended though nobody stopped it")
+		w.violatef(GoesOn, "the service ended though nobody stopped it")
 	}
 	if p.consumer != nil {
 		p.consumer.deaf = w.now() // Close has been called, if all is well; the operating system closes what is left
@@ -116,7 +116,7 @@ func (p *process) dieLocked(when string) {
 		return
 	}
 	w := p.world
-	w.faultLocked(p, "dies %s", when)
+	w.faultf(p, "dies %s", when)
 	p.dead = true
 	if c := p.consumer; c != nil && w.config.Traits.Visibility == 0 {
 		// Nobody renews a lease; everything else is noticed after a while.
@@ -153,7 +153,7 @@ func (p *process) carryOutLocked(f Fault, at place, d *delivery) {
 		w.actLocked(p, at, func(actor) { p.lose(d.claim, "") })
 	case Expire:
 		if w.config.Traits.Visibility > 0 && w.broker.holds(d) {
-			w.faultLocked(p, "is late: the visibility of %s runs out", w.name(d))
+			w.faultf(p, "is late: the visibility of %s runs out", w.name(d))
 			w.broker.takeBack(d.claim)
 		}
 	case None, Death, SettleFails, AnswerLost, DeadLetterFails, Slow, FailTransient, FailPermanent, Panic, faults:
@@ -168,7 +168,7 @@ func (p *process) stop() {
 		return
 	}
 	p.stopped = true
-	p.world.faultLocked(p, "is stopped")
+	p.world.faultf(p, "is stopped")
 	cancel := p.cancel
 	p.world.mu.Unlock()
 	cancel()
@@ -184,7 +184,7 @@ func (p *process) revoke(c *claim, at place) {
 	}
 	deadline := w.plan.pick(at, 5*time.Millisecond, 100*time.Millisecond, 5*time.Second)
 	c.revoked = w.now()
-	w.faultLocked(p, "has its claim on %s revoked, with %v to finish", w.claimed(c), deadline)
+	w.faultf(p, "has its claim on %s revoked, with %v to finish", w.claimed(c), deadline)
 	w.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
@@ -211,7 +211,7 @@ func (p *process) lose(c *claim, why string) {
 	if why != "" {
 		why = ": " + why
 	}
-	w.faultLocked(p, "loses its claim on %s%s", w.claimed(c), why)
+	w.faultf(p, "loses its claim on %s%s", w.claimed(c), why)
 	c.ended = w.now()
 	w.broker.takeBack(c)
 	w.mu.Unlock()

@@ -108,7 +108,7 @@ func (c *Config) report(number int, all []*async.Message, f *failure, runs int) 
 
 func (c *Config) brokerName() string {
 	if c.Partitions > 0 {
-		return fmt.Sprintf("a log of %s", count(c.Partitions, "partition"))
+		return "a log of " + count(c.Partitions, "partition")
 	}
 	return fmt.Sprintf("a queue with order %s, visibility %v", c.Traits.Ordered, c.Traits.Visibility)
 }

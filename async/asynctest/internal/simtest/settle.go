@@ -19,7 +19,7 @@ func (c *consumer) Settle(ctx context.Context, ss []async.Settlement) error {
 	pause := w.plan.pause(w.placeLocked(settling, c.process.itself(0)))
 	for i := range ss {
 		if d, ok := ss[i].Message.Raw.(*delivery); ok && d.claim.ended > 0 && w.now() > d.claim.ended && !c.process.dead {
-			w.violateLocked(OwnClaim, "%s of %s, whose claim ended at %v", ss[i].Verdict, w.name(d), shown(d.claim.ended))
+			w.violatef(OwnClaim, "%s of %s, whose claim ended at %v", ss[i].Verdict, w.name(d), shown(d.claim.ended))
 		}
 	}
 	w.mu.Unlock()
@@ -49,23 +49,24 @@ func (c *consumer) settleOne(ctx context.Context, a actor, s *async.Settlement) 
 		return nil
 	}
 	f := w.plan.fault(w.placeLocked(settling, d.entry.index), Death, Disconnect, SettleFails, AnswerLost)
-	switch f {
-	case Death:
+	if f == Death {
 		return c.dieInside("before its " + s.Verdict.String() + " of " + w.name(d))
-	case Disconnect:
+	}
+	if f == Disconnect {
 		defer w.mu.Unlock()
 		c.breakLocked("before its " + s.Verdict.String() + " of " + w.name(d))
 		return c.broken
-	case SettleFails:
+	}
+	if f == SettleFails {
 		defer w.mu.Unlock()
-		w.faultLocked(p, "%s of %s fails", s.Verdict, w.name(d))
+		w.faultf(p, "%s of %s fails", s.Verdict, w.name(d))
 		s.Err = errSettlement
 		return nil
 	}
 	w.broker.expire()
 	if !w.broker.holds(d) {
 		defer w.mu.Unlock()
-		w.noteLocked(p, "%s of %s is refused: it is no longer held", s.Verdict, w.name(d))
+		w.notef(p, "%s of %s is refused: it is no longer held", s.Verdict, w.name(d))
 		s.Err = async.ErrLost
 		return nil
 	}
@@ -83,7 +84,7 @@ func (c *consumer) settleOne(ctx context.Context, a actor, s *async.Settlement) 
 	}
 	defer w.mu.Unlock()
 	if f == AnswerLost {
-		w.faultLocked(p, "gets no answer to its %s of %s", s.Verdict, w.name(d))
+		w.faultf(p, "gets no answer to its %s of %s", s.Verdict, w.name(d))
 		s.Err = errAnswer
 	}
 	return nil
@@ -103,35 +104,36 @@ func (c *consumer) judge(d *delivery, s *async.Settlement) {
 	switch s.Verdict {
 	case async.Ack:
 		if !d.succeeded && (s.Cause == nil || d.failed == 0) {
-			w.violateLocked(AfterEffect, "ack of %s, of which no handler has succeeded", w.name(d))
+			w.violatef(AfterEffect, "ack of %s, of which no handler has succeeded", w.name(d))
 		}
 		return
 	case async.Reject:
 		if d.failed == 0 {
-			w.violateLocked(AfterEffect, "reject of %s, of which no handler has failed", w.name(d))
+			w.violatef(AfterEffect, "reject of %s, of which no handler has failed", w.name(d))
 		}
 	case async.Retry, async.Release:
 	}
 	w.confirmLocked(d)
 	if want := d.base + d.failed; m.Attempt != want && !d.unsure {
-		w.violateLocked(Attempts, "%s of %s with attempt %d, want %d", s.Verdict, w.name(d), m.Attempt, want)
+		w.violatef(Attempts, "%s of %s with attempt %d, want %d", s.Verdict, w.name(d), m.Attempt, want)
 	}
 }
 
 // bury writes the dead letter and lets it be told of. It reports false if the message stays, or the process is dead.
 func (c *consumer) bury(ctx context.Context, a actor, d *delivery, s *async.Settlement) bool {
 	w, p, e := c.world, c.process, d.entry
-	switch w.plan.fault(w.placeLocked(writing, e.index), Death, DeadLetterFails) {
-	case Death:
+	f := w.plan.fault(w.placeLocked(writing, e.index), Death, DeadLetterFails)
+	if f == Death {
 		p.dieLocked("before it writes the dead letter of " + e.message.ID)
 		return false
-	case DeadLetterFails:
-		w.faultLocked(p, "cannot write the dead letter of %s", e.message.ID)
+	}
+	if f == DeadLetterFails {
+		w.faultf(p, "cannot write the dead letter of %s", e.message.ID)
 		s.Err = errDeadLetter
 		return false
 	}
 	e.dead, e.deadLane = s.Cause, true // twice is once
-	w.noteLocked(p, "writes the dead letter of %s: %v", e.message.ID, s.Cause)
+	w.notef(p, "writes the dead letter of %s: %v", e.message.ID, s.Cause)
 	if w.plan.fault(w.placeLocked(written, e.index), Death) == Death {
 		p.dieLocked("between the dead letter of " + e.message.ID + " and the end of the message")
 		return false
@@ -164,7 +166,7 @@ func (c *consumer) carryOut(d *delivery, s *async.Settlement) {
 		if !d.succeeded {
 			e.discarded = true
 		}
-		w.noteLocked(c.process, "ack of %s", w.name(d))
+		w.notef(c.process, "ack of %s", w.name(d))
 		b.remove(e)
 	case async.Reject:
 		b.remove(e)
@@ -176,9 +178,9 @@ func (c *consumer) carryOut(d *delivery, s *async.Settlement) {
 		}
 		if s.Verdict == async.Retry {
 			e.due = w.now() + s.Delay
-			w.noteLocked(c.process, "retry of %s in %v", w.name(d), s.Delay)
+			w.notef(c.process, "retry of %s in %v", w.name(d), s.Delay)
 		} else {
-			w.noteLocked(c.process, "release of %s", w.name(d))
+			w.notef(c.process, "release of %s", w.name(d))
 		}
 		b.shout()
 	}

@@ -94,7 +94,7 @@ func (s *shrinker) fails(t *testing.T, mm []*async.Message, faults []injection, 
 // withoutFaults takes away runs of faults, long ones first.
 func (s *shrinker) withoutFaults(t *testing.T) bool {
 	t.Helper()
-	any := false
+	shorter := false
 	if len(s.best.made) < len(s.faults) { // some are not reached any more
 		s.faults = s.best.made
 	}
@@ -102,19 +102,19 @@ func (s *shrinker) withoutFaults(t *testing.T) bool {
 		for from := 0; from+size <= len(s.faults); {
 			fewer := slices.Delete(slices.Clone(s.faults), from, from+size)
 			if s.fails(t, s.all, fewer, s.brisk) {
-				s.faults, any = fewer, true
+				s.faults, shorter = fewer, true
 			} else {
 				from += size
 			}
 		}
 	}
-	return any
+	return shorter
 }
 
 // withoutMessages takes away runs of messages, long ones first.
 func (s *shrinker) withoutMessages(t *testing.T) bool {
 	t.Helper()
-	any := false
+	shorter := false
 	for size := len(s.all) / 2; size > 0; size /= 2 {
 		for from := 0; from < len(s.all); from += size {
 			fewer := slices.Clone(s.all)
@@ -126,9 +126,9 @@ func (s *shrinker) withoutMessages(t *testing.T) bool {
 				}
 			}
 			if taken > 0 && s.fails(t, fewer, s.faults, s.brisk) {
-				s.all, any = fewer, true
+				s.all, shorter = fewer, true
 			}
 		}
 	}
-	return any
+	return shorter
 }

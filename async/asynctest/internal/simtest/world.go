@@ -153,11 +153,12 @@ func (w *world) visit(e event, message int) (place, time.Duration) {
 	return at, w.plan.pause(at)
 }
 
-func (w *world) noteLocked(p *process, format string, args ...any) {
+// notef adds a step to the history. The three of these need the mutex.
+func (w *world) notef(p *process, format string, args ...any) {
 	w.stepLocked(p, false, format, args)
 }
 
-func (w *world) faultLocked(p *process, format string, args ...any) {
+func (w *world) faultf(p *process, format string, args ...any) {
 	w.stepLocked(p, true, format, args)
 }
 
@@ -172,8 +173,8 @@ func (w *world) stepLocked(p *process, fault bool, format string, args []any) {
 	w.steps = append(w.steps, s)
 }
 
-// violateLocked notes that a property does not hold, which ends the history.
-func (w *world) violateLocked(property Property, format string, args ...any) {
+// violatef notes that a property does not hold, which ends the history.
+func (w *world) violatef(property Property, format string, args ...any) {
 	if w.over {
 		return
 	}
