@@ -1,5 +1,6 @@
-// Package asynctest proves drivers of the async engine: one call of [Run] shows that a consumer keeps the contract of async.Consumer, one of [RunProducer]
-// that a producer keeps that of async.Producer, one of [RunDeadLetters] that dead letters keep that of async.DeadLetters.
+// Package asynctest proves drivers of the async engine, and the handlers of services: one call of [Run] shows that a consumer keeps the contract of
+// async.Consumer, one of [RunProducer] that a producer keeps that of async.Producer, one of [RunDeadLetters] that dead letters keep that of
+// async.DeadLetters; and [Simulate] plays random histories of a service, deaths included, and finds the handler that does not bear being repeated.
 //
 //	func TestConformance(t *testing.T) {
 //		traits := async.Traits{Ordered: async.OrderedGroup, Redelivers: true, …}
@@ -27,4 +28,9 @@
 // # Goroutines
 //
 // Each case ends by closing everything, and fails if a goroutine is left that was started on its behalf. A harness closes what it has started in Close.
+//
+// # Simulation
+//
+// [Simulate] is for everybody who writes a handler, not only for drivers. It runs the engine and the handler over a simulated broker in virtual time; the
+// guide docs/guides/testing.md shows it at work.
 package asynctest

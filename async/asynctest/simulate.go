@@ -129,7 +129,8 @@ func WithHistory(n int) SimulationFunc {
 	}
 }
 
-// WithMessages makes each history one of the first of these messages, one to all of them. They are published in this order. An empty ID becomes m1, m2 and so on.
+// WithMessages makes each history one of the first of these messages, one to all of them. They are published in this order. An empty ID becomes m1, m2 and
+// so on.
 func WithMessages(mm ...*async.Message) SimulationFunc {
 	return func(s *simulation) error {
 		ids := make(map[string]bool)

@@ -121,8 +121,8 @@ func (c *consumer) Receive(ctx context.Context, limit int) ([]*async.Message, er
 	slot := c.receiver()
 	defer c.leave(slot)
 	for {
-		if err := c.await(ctx); err != nil {
-			return nil, err
+		if !c.await(ctx) {
+			return nil, errCut
 		}
 		at, pause := c.world.visit(receiving, c.process.itself(slot))
 		if !c.world.turn(c.process, actorReceiver+actor(slot*16+at.n%16), pause) {
@@ -134,8 +134,8 @@ func (c *consumer) Receive(ctx context.Context, limit int) ([]*async.Message, er
 	}
 }
 
-// await returns when there may be something to receive, or to say.
-func (c *consumer) await(ctx context.Context) error {
+// await waits until there may be something to receive, or to say. It reports false when the history is over.
+func (c *consumer) await(ctx context.Context) bool {
 	w := c.world
 	for {
 		w.mu.Lock()
@@ -144,7 +144,7 @@ func (c *consumer) await(ctx context.Context) error {
 		wait := at - w.now()
 		w.mu.Unlock()
 		if over := ctx.Err() != nil; broken || over || ok && wait <= 0 {
-			return nil
+			return true
 		}
 		timer := time.NewTimer(max(wait, 0))
 		due := timer.C
@@ -157,7 +157,7 @@ func (c *consumer) await(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-w.thaw:
 			timer.Stop()
-			return errCut
+			return false
 		}
 		timer.Stop()
 	}
@@ -171,9 +171,10 @@ func (c *consumer) take(ctx context.Context, at place, limit int) ([]*async.Mess
 		defer w.mu.Unlock()
 		return nil, c.broken
 	}
-	if ctx.Err() != nil && w.plan.hash(at, 5)%2 == 0 { // else what has been on its way comes all the same
+	over := ctx.Err()
+	if over != nil && w.plan.hash(at, 5)%2 == 0 { // else what has been on its way comes all the same
 		defer w.mu.Unlock()
-		return nil, ctx.Err()
+		return nil, over
 	}
 	w.broker.expire()
 	c.takes++
@@ -183,7 +184,7 @@ func (c *consumer) take(ctx context.Context, at place, limit int) ([]*async.Mess
 	ee := w.broker.available(c, limit)
 	if len(ee) == 0 {
 		defer w.mu.Unlock()
-		return nil, ctx.Err()
+		return nil, over
 	}
 	f := w.plan.fault(at, Death, Disconnect)
 	if f == Disconnect {

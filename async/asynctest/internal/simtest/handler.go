@@ -23,14 +23,15 @@ type call struct {
 
 type callKey struct{}
 
-// Errors of handlers that fail because the simulation wants it.
+// Errors of handlers: one that panics, and those that fail because the simulation wants it.
 var (
+	errPanic     = errors.New("it panics")
 	errTransient = errors.New("simulation: the store does not answer")
 	errPermanent = reliability.Permanent(errors.New("simulation: the store refuses it"))
 )
 
 // handle is around one attempt, outside of everything that is the user's.
-func (p *process) handle(ctx context.Context, mm []*async.Message, next func(context.Context) error) error {
+func (p *process) handle(ctx context.Context, mm []*async.Message, next func(context.Context) error) (err error) {
 	w := p.world
 	if !w.enter() {
 		return errCut
@@ -58,18 +59,14 @@ func (p *process) handle(ctx context.Context, mm []*async.Message, next func(con
 	if !w.turn(p, c.actor, pause) {
 		return errCut
 	}
-	panicked, err := c.play(ctx, at, mm, next)
-	at, pause = w.visit(ending, first.entry.index)
-	if !w.turn(p, c.actor, pause) {
-		return errCut
-	}
-	if !c.finish(ctx, at, err) {
-		return errCut
-	}
-	if panicked != nil {
-		panic(panicked)
-	}
-	return err
+	err = errPanic // unless the handler returns; the engine sees the panic itself
+	defer func() {
+		at, pause := w.visit(ending, first.entry.index)
+		if !w.turn(p, c.actor, pause) || !c.finish(ctx, at, err) {
+			err = errCut
+		}
+	}()
+	return c.play(ctx, at, mm, next)
 }
 
 // beginLocked checks that the attempt may be made.
@@ -139,26 +136,21 @@ func (c *call) inOrder(e *entry, d *delivery) bool {
 		before != nil && before.claim.consumer == d.claim.consumer && before.serial < d.serial
 }
 
-// play makes the attempt, and lets happen what the plan says. It returns what the handler panicked with, if it did.
-func (c *call) play(ctx context.Context, at place, mm []*async.Message, next func(context.Context) error) (panicked any, err error) {
+// play makes the attempt, and lets happen what the plan says.
+func (c *call) play(ctx context.Context, at place, mm []*async.Message, next func(context.Context) error) error {
 	w, p := c.world, c.process
 	w.mu.Lock()
 	w.notef(p, "starts the handler of %s", c.names(mm))
 	f := c.disturbLocked(at, Panic)
 	w.mu.Unlock()
 	if err := c.suffer(ctx, f, "before the handler of "+c.names(mm)); err != nil {
-		return nil, err
+		return err
 	}
-	defer func() {
-		if panicked = recover(); panicked != nil {
-			err = reliability.Recovered(panicked)
-		}
-	}()
 	if f == Panic {
 		c.countInjected()
 		panic("simulation: a bug")
 	}
-	return nil, next(context.WithValue(ctx, callKey{}, c))
+	return next(context.WithValue(ctx, callKey{}, c))
 }
 
 // disturbLocked draws what goes wrong while a handler runs.
