@@ -169,8 +169,11 @@ func special() map[string]struct {
 func TestTheEngineKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	n := *steps
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		n = min(n, 20_000)
+	case raceDetector:
+		n /= 5 // scripts/test makes all of them without it
 	}
 	everything := WithFaults(append(Faults(), HandlerFaults()...)...)
 	each := n / (len(brokers())*len(apps()) + len(special()))
@@ -197,13 +200,17 @@ func TestTheEngineKeepsItsPromises(t *testing.T) {
 func TestTheSameSeedGivesTheSameHistory(t *testing.T) {
 	t.Parallel()
 	everything := WithFaults(append(Faults(), HandlerFaults()...)...)
+	histories := 8
+	if testing.Short() || raceDetector {
+		histories = 2
+	}
 	for broker, with := range brokers() {
 		for name, app := range apps() {
 			t.Run(broker+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				var digests []uint64
 				for _, seed := range []uint64{7, 7, 8} {
-					s, err := newSimulation(seed, app, []SimulationFunc{with, everything, WithGenerator(20, anyMessage), WithHistories(8)})
+					s, err := newSimulation(seed, app, []SimulationFunc{with, everything, WithGenerator(20, anyMessage), WithHistories(histories)})
 					if err != nil {
 						t.Fatal(err)
 					}

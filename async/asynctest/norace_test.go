@@ -1,0 +1,5 @@
+//go:build !race
+
+package asynctest
+
+const raceDetector = false
