@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/reliability"
 )
 
 func TestSimulationsThatMakeNoSenseAreSaid(t *testing.T) {
@@ -162,6 +163,27 @@ func TestPartialEffectsAreFound(t *testing.T) {
 		if !strings.Contains(text, part) {
 			t.Errorf("got %q, want it to say %q", text, part)
 		}
+	}
+}
+
+func TestAMessageThatIsDeadOnlyWithFaultsIsFound(t *testing.T) {
+	t.Parallel()
+	// The store refuses what it has already, as one with a unique index does, and the handler takes that for a failure.
+	text := SimulationText(t, 1, func() App {
+		rows := make(set)
+		a := rows.app()
+		a.Handler = func() async.ProcessorFunc {
+			return func(ctx context.Context, m *async.Message) error {
+				if rows[m.ID] {
+					return reliability.Permanent(errPoison)
+				}
+				return rows.add(ctx, m)
+			}
+		}
+		return a
+	})
+	if !strings.Contains(text, "is dead, but not without faults: poison") {
+		t.Errorf("got %q, want it to say what is dead", text)
 	}
 }
 

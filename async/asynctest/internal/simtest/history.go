@@ -244,7 +244,18 @@ func (c *Config) compare(t *testing.T, mm []*async.Message, p *plan, o *outcome,
 			f.violation, f.steps, f.made = *reference.violation, reference.steps, nil
 			return false
 		}
-		if reference.kept || reflect.DeepEqual(o.state, reference.state) {
+		if reference.kept {
+			return true
+		}
+		end := o.steps[len(o.steps)-1].at
+		for i, m := range mm {
+			d, dead := o.dead[i]
+			if _, also := reference.dead[i]; dead && !also && !d.injected {
+				f.violation = violation{end, SameEffects, fmt.Sprintf("%s is dead, but not without faults: %v", m.ID, d.cause)}
+				return false
+			}
+		}
+		if reflect.DeepEqual(o.state, reference.state) {
 			return true
 		}
 		again := false
@@ -262,15 +273,8 @@ func (c *Config) compare(t *testing.T, mm []*async.Message, p *plan, o *outcome,
 		if again && !without {
 			continue
 		}
-		end := o.steps[len(o.steps)-1].at
 		f.violation = violation{end, SameEffects, "the state is another one"}
 		f.state, f.faultless = show(o.state), show(reference.state)
-		for i, m := range mm {
-			if d, dead := o.dead[i]; dead && reference.dead[i].cause == nil && !d.injected {
-				f.text = fmt.Sprintf("%s is dead, but not without faults: %v", m.ID, d.cause)
-				break
-			}
-		}
 		return false
 	}
 }
