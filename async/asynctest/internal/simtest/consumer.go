@@ -84,7 +84,7 @@ var (
 type logConsumer struct{ *consumer }
 
 // Sources are all partitions: there is one consumer at a time.
-func (c *logConsumer) Sources() []*async.Source    { return slices.Clone(c.process.sources) }
+func (c *logConsumer) Sources() []*async.Source    { return slices.Clone(c.sources) }
 func (c *logConsumer) Pause(source *async.Source)  { c.setPaused(source, true) }
 func (c *logConsumer) Resume(source *async.Source) { c.setPaused(source, false) }
 
