@@ -57,11 +57,13 @@ func metricSections() []metricSection {
 			{"patron_consumer_received_messages_total", "When a message is received; one that comes again counts again."},
 			{
 				"patron_consumer_messages_total", "`processed`, `dead`, `discarded`, `released` and `lost` when that is the outcome of a delivery, `failed` at each " +
-					"attempt that fails, `retried` when another one follows, in place or later.",
+					"attempt that fails, `retried` when another one follows, in place or later, `expired` instead of a first attempt that comes too late.",
 			},
 			{"patron_consumer_held_messages", "Up when a message is received, down when it is settled or lost."},
 			{"patron_consumer_oldest_message_age_seconds", "Follows the oldest message that is held, at intervals. It grows when a message is tried again and again."},
 			{"patron_consumer_lag_messages", "Follows what the broker says, at intervals, if the driver can ask it. `partition` is empty where there are none."},
+			{"patron_consumer_paused", "When the user pauses or resumes. `messaging_destination_name` is the source that was named, or empty for all."},
+			{"patron_consumer_stalled", "1 when messages wait and nothing has moved for the time of `WithWatchdog`, 0 when things move again."},
 		}},
 		{"Producers", "Of every send of a producer.", []metricText{
 			{"messaging_client_operation_duration_seconds", "When the broker has confirmed the messages of one call, or refused them."},
@@ -73,7 +75,7 @@ func metricSections() []metricSection {
 			{"patron_health_check_status", "Each time a check was asked, which is when `/ready` is, or while the service starts."},
 		}},
 		{"Tracing", "Of the exporters of spans.", []metricText{
-			{"patron_trace_spans_dropped_total", "When spans are lost, within a second, by exporter and reason."},
+			{"patron_trace_spans_dropped_total", "When spans are lost, by exporter and reason."},
 		}},
 	}
 }
@@ -287,7 +289,7 @@ func unitOf(name string) string {
 	name = strings.TrimSuffix(name, "_total")
 	for suffix, unit := range map[string]string{
 		"_seconds": "seconds", "_messages": "messages", "_requests": "requests", "_dropped": "spans",
-		"_state": "0 or 1", "_status": "0 or 1", "_info": "1", "consumer_in_flight": "messages", "producer_in_flight": "sends",
+		"_state": "0 or 1", "_status": "0 or 1", "_paused": "0 or 1", "_stalled": "0 or 1", "_info": "1", "consumer_in_flight": "messages", "producer_in_flight": "sends",
 	} {
 		if strings.HasSuffix(name, suffix) {
 			return unit

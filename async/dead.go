@@ -37,8 +37,8 @@ type DeadLetterKeeper interface {
 
 // DeadLetter is a message that failed for good.
 type DeadLetter struct {
-	Message  *Message // as it was processed, its Headers without those of the dead letter
-	Cause    string
+	Message  *Message  // as it was processed, its Headers without those of the dead letter
+	Cause    string    // the text of the error that it failed with at last
 	Attempts int       // starts of the handler
 	Origin   string    // the source it came from
 	Time     time.Time // when it was written
@@ -81,13 +81,13 @@ func unmarkDead(h *Headers) {
 
 // DeadFilter chooses dead letters. A letter must fit everything that is set; the zero value chooses all.
 type DeadFilter struct {
-	ID     string
-	Key    []byte // nil: any
-	Type   string // see [TypeOf]
-	Cause  string // part of the cause, in any case
-	Origin string // as Source.String gives it
-	After  time.Time
-	Before time.Time // written at After or later, and before Before
+	ID     string    // of the message
+	Key    []byte    // nil: any
+	Type   string    // see [TypeOf]
+	Cause  string    // part of the cause, in any case
+	Origin string    // as Source.String gives it
+	After  time.Time // written then or later
+	Before time.Time // written before then
 }
 
 // Match reports whether f chooses l. A driver uses it for what its broker cannot look for.
@@ -108,10 +108,10 @@ func (f *DeadFilter) Match(l *DeadLetter) bool {
 
 // Death is one time that a message was dead before it was replayed.
 type Death struct {
-	Cause    string    `json:"cause"`
-	Attempts int       `json:"attempts"`
-	Origin   string    `json:"origin"`
-	Time     time.Time `json:"time"`
+	Cause    string    `json:"cause"`    // why, as in [DeadLetter]
+	Attempts int       `json:"attempts"` // starts of the handler until then
+	Origin   string    `json:"origin"`   // the source it came from
+	Time     time.Time `json:"time"`     // when its dead letter was written
 }
 
 // The history travels in a header, so it is bounded: the last deaths, and so many bytes of each cause.

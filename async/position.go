@@ -36,10 +36,10 @@ func (k PositionKind) String() string {
 
 // Position is a place in a log to go on from, for [Component.Seek]. Make it with [Oldest], [Newest], [At] or [Offset].
 type Position struct {
-	Kind   PositionKind
-	Time   time.Time // of PositionTime
-	Offset int64     // of PositionOffset
-	Source string    // "": every source that the consumer owns; see Position.Of
+	Kind   PositionKind // which of the following counts
+	Time   time.Time    // of PositionTime
+	Offset int64        // of PositionOffset
+	Source string       // "": every source that the consumer owns; see Position.Of
 }
 
 // Oldest is the position of the oldest message that is there: everything is processed again.

@@ -15,6 +15,7 @@ type UnknownTypeError struct {
 	Type string // "": the message says no type
 }
 
+// Error names the type.
 func (e *UnknownTypeError) Error() string {
 	if e.Type == "" {
 		return "route: message without a type"

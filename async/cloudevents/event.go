@@ -27,7 +27,7 @@ type Event struct {
 	DataContentType string            // media type of Data; "": JSON
 	DataSchema      string            // absolute URI of the schema of Data; "": not said
 	Extensions      map[string]string // further attributes
-	Data            []byte
+	Data            []byte            // the payload, as its media type has it
 }
 
 // The names of the attributes.
