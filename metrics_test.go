@@ -289,7 +289,8 @@ func unitOf(name string) string {
 	name = strings.TrimSuffix(name, "_total")
 	for suffix, unit := range map[string]string{
 		"_seconds": "seconds", "_messages": "messages", "_requests": "requests", "_dropped": "spans",
-		"_state": "0 or 1", "_status": "0 or 1", "_paused": "0 or 1", "_stalled": "0 or 1", "_info": "1", "consumer_in_flight": "messages", "producer_in_flight": "sends",
+		"_state": "0 or 1", "_status": "0 or 1", "_paused": "0 or 1", "_stalled": "0 or 1", "_info": "1",
+		"consumer_in_flight": "messages", "producer_in_flight": "sends",
 	} {
 		if strings.HasSuffix(name, suffix) {
 			return unit

@@ -28,8 +28,10 @@ func FuzzRedirect(f *testing.F) {
 		if err != nil || first.Host == "" {
 			return
 		}
-		resp := &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {location}}, Request: &http.Request{URL: first,
-			Header: http.Header{}}}
+		resp := &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {location}}, Request: &http.Request{
+			URL:    first,
+			Header: http.Header{},
+		}}
 		second, err := first.Parse(location)
 		if bad := redirectError(resp); (bad == nil) != (err == nil) {
 			t.Fatalf("redirectError of %q: got %v, url.Parse says %v", location, bad, err)
