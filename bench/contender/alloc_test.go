@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/beatlabs/patron/bench/bar"
-	"github.com/beatlabs/patron/bench/contender"
 )
 
 // The race detector allocates, too, hence the build tag. Allocations do not depend on the machine: they are a test, where times are a table.
