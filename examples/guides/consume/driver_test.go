@@ -12,8 +12,8 @@ import (
 
 // snippet: conformance
 
-// source is one source of a broker, made for a case of the suite. It also says how to read dead letters and how to take the broker away; the suite finds that
-// by assertion.
+// source is one source of a broker, made for a case of the suite. It also says how to read dead letters, how to take the broker away and where it
+// broadcasts; the suite finds that by assertion.
 type source struct{ broker *memory.Broker }
 
 func newSource(tb testing.TB) asynctest.Harness {
@@ -31,6 +31,10 @@ func (s source) Close()                         {}
 func (s source) Down()                          { s.broker.Down() }
 func (s source) Up()                            { s.broker.Up() }
 
+func (s source) Broadcast() (async.ConsumerFactory, async.Producer) {
+	return s.broker.Broadcast("news"), s.broker.BroadcastProducer("news")
+}
+
 func (s source) DeadLetters(context.Context) ([]*async.Message, error) {
 	return s.broker.DeadLetters("orders"), nil
 }
@@ -38,7 +42,7 @@ func (s source) DeadLetters(context.Context) ([]*async.Message, error) {
 // The traits stand here a second time, so that a driver cannot lower one silently: each switches cases on.
 var traits = async.Traits{
 	Ordered: async.OrderedGroup, Volatile: true, DeadLetters: true, MaxDelay: 365 * 24 * time.Hour, StopWait: 50 * time.Millisecond,
-	Redelivers: true, CountsDeliveries: true,
+	Redelivers: true, CountsDeliveries: true, MaxPublishDelay: 365 * 24 * time.Hour, Broadcasts: true,
 }
 
 func TestDriver(t *testing.T) {
