@@ -12,21 +12,18 @@ import (
 // The race detector allocates, too, hence the build tag. Allocations do not depend on the machine: they are a test, where times are a table.
 
 func TestAMessageAllocatesLittle(t *testing.T) { // not parallel: counts the allocations of the process
-	for what, s := range map[string]source{
-		"Engine/concurrency-1": engine(nothing),
-		"Engine/concurrency-4": engine(nothing, async.WithConcurrency(4)),
+	most, ok := bar.MostAllocs("Engine/concurrency-1", "patron")
+	if !ok {
+		t.Fatal("no bar")
+	}
+	for what, oo := range map[string][]async.OptionFunc{
+		"concurrency 1": nil,
+		"concurrency 4": {async.WithConcurrency(4)},
 	} {
-		most, ok := bar.MostAllocs("Engine/concurrency-1", "patron")
-		if !ok {
-			t.Fatal("no bar")
-		}
+		s := engine(nothing, oo...)(t)
+		s.lay(3 * chunk)
 
-		queues := []func(){s(t, chunk), s(t, chunk)} // one to warm up, one to count
-
-		got := testing.AllocsPerRun(1, func() {
-			queues[0]()
-			queues = queues[1:]
-		}) / chunk
+		got := testing.AllocsPerRun(2, func() { s.work(chunk) }) / chunk // and once before, to warm up
 
 		if got > most {
 			t.Errorf("%s: got %.2f allocations a message, want at most %v", what, got, most)
