@@ -126,9 +126,9 @@ func newObserver() observer {
 
 func (o observer) begin(ctx context.Context) (context.Context, oteltrace.Span, time.Time) {
 	began := time.Now()
-	ctx, span := o.tracer.Start(ctx, "process", oteltrace.WithSpanKind(oteltrace.SpanKindConsumer))
+	ctx, span := o.tracer.Start(ctx, "process", oteltrace.WithSpanKind(oteltrace.SpanKindConsumer)) //nolint:spancheck // ended by end
 	o.flying.Inc()
-	return ctx, span, began
+	return ctx, span, began //nolint:spancheck // as above
 }
 
 func (o observer) end(span oteltrace.Span, began time.Time) {
