@@ -502,6 +502,36 @@ func TestWhatIsQueuedCanBeRead(t *testing.T) {
 	})
 }
 
+// What the engine and a handler do to a delivery is theirs alone: the race detector sees what reads it meanwhile.
+func TestWhatIsInFlightCanBeReadAndStaysAsItWasSent(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t)
+	c := consume(t, b)
+	sent := &async.Message{ID: "1", Key: []byte("a"), Data: []byte("data"), Headers: async.Headers{{Key: "k", Value: "v"}}}
+	send(t, b, sent)
+	_, mm := receive(t, c, 1)
+
+	var handler sync.WaitGroup
+	handler.Go(func() {
+		m := mm[0]
+		m.Attempt++
+		m.Headers.Set("other", "value")
+		m.ID, m.Key, m.Data, m.Source, m.Raw = "", nil, nil, nil, nil
+	})
+	read := b.Messages(queue)
+	handler.Wait()
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, again := receive(t, consume(t, b), 1)
+
+	for what, m := range map[string]*async.Message{"read": read[0], "delivered again": again[0]} {
+		want(t, what, []string{m.ID, string(m.Key), string(m.Data), m.Source.String()}, []string{"1", "a", "data", queue})
+		want(t, what+": headers", m.Headers, sent.Headers)
+		want(t, what+": starts of the handler", m.Attempt, 0)
+	}
+}
+
 // TestManySendersAndConsumers is for the race detector: real time, nothing lost, nothing twice, order kept.
 func TestManySendersAndConsumers(t *testing.T) {
 	t.Parallel()

@@ -271,8 +271,8 @@ func (c *consumer) Lag(context.Context) ([]async.Lag, error) {
 	if q.going > 0 && c.stopping {
 		lag.NotDue = 0
 	}
-	if it := q.oldestDueLocked(); it != nil && lag.Messages > 0 && !it.msg.Time.IsZero() {
-		lag.Oldest = max(0, time.Since(it.msg.Time))
+	if it := q.oldestDueLocked(); it != nil && lag.Messages > 0 && !it.sent.time.IsZero() {
+		lag.Oldest = max(0, time.Since(it.sent.time))
 	}
 	return []async.Lag{lag}, nil
 }

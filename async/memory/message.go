@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"slices"
 	"time"
 
 	"github.com/beatlabs/patron/async"
@@ -13,10 +14,45 @@ func newSource(queue string) *async.Source {
 	return &async.Source{System: system, Name: queue, Partition: -1}
 }
 
+// content is what was sent. Nobody changes it: what its bytes and headers share with a delivery is for reading only.
+type content struct {
+	id      string
+	bytes   []byte // the key and the body, in one allocation
+	keySize int
+	headers async.Headers
+	time    time.Time
+	due     time.Time
+	expires time.Time
+}
+
+// newContent copies what is sent of m.
+func newContent(m *async.Message) content {
+	c := content{id: m.ID, keySize: len(m.Key), time: m.Time, due: m.Due, expires: m.Expires}
+	c.bytes = make([]byte, len(m.Key)+len(m.Data))
+	copy(c.bytes, m.Key)
+	copy(c.bytes[c.keySize:], m.Data)
+	if len(m.Headers) > 0 {
+		c.headers = append(make(async.Headers, 0, len(m.Headers)), m.Headers...)
+	}
+	return c
+}
+
+// key returns the key, or nil.
+func (c *content) key() []byte {
+	if c.keySize == 0 {
+		return nil
+	}
+	return c.bytes[:c.keySize:c.keySize]
+}
+
+// data returns the body.
+func (c *content) data() []byte { return c.bytes[c.keySize:] }
+
 // item is one delivery of a message: what is queued, handed out, and then settled. What goes back is a new item in the place of the old one, so that
 // whoever still has the old one can neither read what the next delivery changes nor settle it.
 type item struct {
-	msg        async.Message // what is handed out; its Raw is the item
+	sent       content
+	msg        async.Message // what is handed out, and from then on not the queue's to read, but for its Claim; its Raw is the item
 	seq        uint64        // order of arrival; kept when it goes back
 	lane       *lane         // nil: no key
 	owner      *consumer     // who holds it; nil: nobody
@@ -31,31 +67,23 @@ type item struct {
 	index int   // there
 }
 
-// newItem copies m. The key and the body share one allocation.
-func newItem(m *async.Message) *item {
-	it := &item{}
-	it.msg.ID, it.msg.Time, it.msg.Raw = m.ID, m.Time, it
-	it.msg.Due, it.msg.Expires = m.Due, m.Expires
-	kept := make([]byte, len(m.Key)+len(m.Data))
-	n := copy(kept, m.Key)
-	copy(kept[n:], m.Data)
-	if n > 0 {
-		it.msg.Key = kept[:n:n]
-	}
-	it.msg.Data = kept[n:]
-	if len(m.Headers) > 0 {
-		it.msg.Headers = append(make(async.Headers, 0, len(m.Headers)), m.Headers...)
-	}
-	return it
+// newItem returns the item of the first delivery of a copy of m.
+func newItem(m *async.Message) *item { return itemWith(newContent(m)) }
+
+// again returns the item of the next delivery.
+func (it *item) again(attempt int) *item {
+	n := itemWith(it.sent)
+	n.seq, n.lane, n.attempt, n.deliveries, n.letter = it.seq, it.lane, attempt, it.deliveries, it.letter
+	return n
 }
 
-// again returns the item of the next delivery. It shares key, body and headers, which are for reading only.
-func (it *item) again(attempt int) *item {
-	n := &item{seq: it.seq, lane: it.lane, attempt: attempt, deliveries: it.deliveries, letter: it.letter}
-	n.msg.ID, n.msg.Time, n.msg.Raw = it.msg.ID, it.msg.Time, n
-	n.msg.Due, n.msg.Expires = it.msg.Due, it.msg.Expires
-	n.msg.Key, n.msg.Data, n.msg.Headers = it.msg.Key, it.msg.Data, it.msg.Headers
-	return n
+// itemWith returns an item that delivers c.
+func itemWith(c content) *item {
+	it := &item{sent: c}
+	m := &it.msg
+	m.ID, m.Key, m.Data, m.Headers = c.id, c.key(), c.data(), c.headers
+	m.Time, m.Due, m.Expires, m.Raw = c.time, c.due, c.expires, it
+	return it
 }
 
 // handOut makes it a delivery to c.
@@ -79,10 +107,11 @@ func itemOf(m *async.Message) *item {
 	return it
 }
 
-// copyOf returns a copy of the message for a caller outside, with what the broker knows of it.
+// copyOf returns a copy of the message for a caller outside, with what the broker knows of it. The delivery may be at work meanwhile.
 func (q *queue) copyOf(it *item) *async.Message {
-	m := it.msg.Clone()
-	m.Source, m.Raw = q.source, nil
-	m.Attempt, m.Deliveries = it.attempt, it.deliveries
-	return m
+	c := &it.sent
+	return &async.Message{
+		ID: c.id, Key: slices.Clone(c.key()), Source: q.source, Data: slices.Clone(c.data()), Headers: slices.Clone(c.headers),
+		Time: c.time, Due: c.due, Expires: c.expires, Attempt: it.attempt, Deliveries: it.deliveries,
+	}
 }

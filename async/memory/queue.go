@@ -65,11 +65,11 @@ func (q *queue) storeLocked(batch list) {
 
 // lineUpLocked puts a new item behind those of its key, or offers it if there is none.
 func (q *queue) lineUpLocked(it *item) {
-	if len(it.msg.Key) == 0 {
+	if it.sent.keySize == 0 {
 		q.fresh.pushBack(it)
 		return
 	}
-	l, isNew := q.laneLocked(async.LaneOf(nil, it.msg.Key).Hash)
+	l, isNew := q.laneLocked(async.LaneOf(nil, it.sent.key()).Hash)
 	it.lane = l
 	l.line.pushBack(it)
 	if isNew {

@@ -17,10 +17,10 @@ func (p *producer) MaxPublishDelay() time.Duration { return maxDelay }
 
 // holdBackLocked keeps a new item that is not due yet, and reports whether it did.
 func (q *queue) holdBackLocked(it *item) bool {
-	if it.msg.Due.IsZero() || !it.msg.Due.After(time.Now()) {
+	if it.sent.due.IsZero() || !it.sent.due.After(time.Now()) {
 		return false
 	}
-	it.due = it.msg.Due
+	it.due = it.sent.due
 	q.notDue.push(it)
 	return true
 }
