@@ -2,6 +2,7 @@ package async
 
 import (
 	"context"
+	"errors"
 
 	"github.com/beatlabs/patron/encoding"
 	"github.com/beatlabs/patron/encoding/json"
@@ -27,9 +28,15 @@ func HandleWith[T any](codecs *encoding.Codecs, fn func(context.Context, T) erro
 	}
 }
 
-// Decode decodes the data of msg by its content type. Errors are [*DecodeError].
+// errNoCodecs is what Decode says without codecs.
+var errNoCodecs = errors.New("codecs are nil")
+
+// Decode decodes the data of msg by its content type. Errors are [*DecodeError], also for codecs that are nil.
 func Decode[T any](codecs *encoding.Codecs, msg *Message) (T, error) {
 	var v T
+	if codecs == nil {
+		return v, &DecodeError{Err: errNoCodecs}
+	}
 	codec, err := codecs.ForContentType(msg.Headers.Get(HeaderContentType))
 	if err == nil {
 		err = codec.DecodeRaw(msg.Data, &v)

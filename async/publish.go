@@ -116,6 +116,9 @@ func Publish[T any](ctx context.Context, p Producer, key string, v T, oo ...Publ
 
 // PublishWith is [Publish] with a codec of the caller's choice.
 func PublishWith[T any](ctx context.Context, p Producer, codec encoding.Codec, key string, v T, oo ...PublishOption) error {
+	if codec.Encode == nil {
+		return reliability.Permanent(errors.New("async: publish: codec without Encode"))
+	}
 	data, err := codec.Encode(v)
 	if err != nil {
 		return err
