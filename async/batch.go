@@ -9,6 +9,7 @@ import (
 
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/trace"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // errUntouched stands for a message that a batch handler stopped before.
@@ -96,9 +97,8 @@ func (s *session) endBatchLocked(b *batch) {
 // which is one allocation for all: it may keep, sort or filter it, and the engine still knows what was where.
 func (s *session) processBatch(b *batch) {
 	var span trace.Span
-	ctx := span.Begin(s.work, trace.Unit{Op: s.observe(b.messages[0].Source).op})
+	ctx := span.Begin(s.work, trace.Unit{Op: s.observe(b.messages[0].Source).op, Describer: b})
 	if span.IsRecording() {
-		span.SetAttributes(trace.BatchSize(len(b.messages)))
 		for _, m := range b.messages {
 			span.AddLink(s.work, &m.Headers)
 		}
@@ -113,6 +113,11 @@ func (s *session) processBatch(b *batch) {
 	} else {
 		span.End(nil)
 	}
+}
+
+// AppendAttributes is asked if the span is recorded.
+func (b *batch) AppendAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
+	return append(attrs, trace.BatchSize(len(b.messages)))
 }
 
 // judgeBatch says for each message of b what follows from err, and returns a fault, if there is one.

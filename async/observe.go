@@ -119,12 +119,11 @@ func partition(s *Source) string {
 	return itoa(int64(s.Partition))
 }
 
-// describe adds to the span of m what is known of it.
-func describe(span *trace.Span, m *Message) {
-	if !span.IsRecording() {
-		return
-	}
-	attrs := make([]attribute.KeyValue, 0, 4)
+// description is what is worth knowing about one delivery alone.
+type description Message
+
+// AppendAttributes is asked if the span is recorded.
+func (m *description) AppendAttributes(attrs []attribute.KeyValue) []attribute.KeyValue {
 	if m.ID != "" {
 		attrs = append(attrs, trace.MessageID(m.ID))
 	}
@@ -135,5 +134,5 @@ func describe(span *trace.Span, m *Message) {
 	if m.Source.Partition >= 0 {
 		attrs = append(attrs, attribute.Int("messaging.destination.partition.id", int(m.Source.Partition)))
 	}
-	span.SetAttributes(attrs...)
+	return attrs
 }

@@ -60,8 +60,7 @@ func (s *session) begin(m *Message) {
 		ctx = m.Claim.context(ctx)
 	}
 	w := &m.task.work
-	w.ctx = w.span.Begin(ctx, trace.Unit{Op: s.observe(m.Source).op, In: &m.Headers})
-	describe(&w.span, m)
+	w.ctx = w.span.Begin(ctx, trace.Unit{Op: s.observe(m.Source).op, In: &m.Headers, Describer: (*description)(m)})
 	m.task.begun = true
 }
 

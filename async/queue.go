@@ -2,8 +2,9 @@ package async
 
 import "time"
 
-// task is what the engine knows of a message that it holds. All of it but ctx, span and begun, which belong to the worker that runs the message, is
-// guarded by the mutex of the session.
+// task is what the engine knows of a message that it holds. All of it but begun and work, which belong to the worker that runs the message, is guarded by the
+// mutex of the session. The contexts that a handler was given are part of this memory (see trace.Span), and a handler may keep them: no driver may use a message
+// again for another delivery.
 type task struct {
 	state    taskState
 	begun    bool // the handler was started for this delivery
