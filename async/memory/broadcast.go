@@ -213,11 +213,7 @@ func (p *broadcastProducer) Send(ctx context.Context, mm ...*async.Message) erro
 		return t.errorf(err)
 	}
 	for i, q := range t.queues() {
-		batch := list{which: inAll}
-		for _, m := range kept {
-			batch.pushBack(newItem(m))
-		}
-		err := q.send(ctx, batch)
+		err := q.send(ctx, batchOf(kept))
 		switch {
 		case err == nil, errors.Is(err, async.ErrClosed): // it has ended meanwhile
 		case i > 0:

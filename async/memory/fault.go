@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,22 +202,22 @@ func (f *faults) strikes(ctx context.Context, queue string, ss []async.Settlemen
 	return hits
 }
 
-// passed returns those of mm that no fault refuses.
+// passed returns those of mm that no fault refuses: mm itself, if there are no faults. A nil message is an error.
 func (f *faults) passed(ctx context.Context, queue string, mm []*async.Message) ([]*async.Message, *async.BatchError, error) {
+	if i := slices.Index(mm, nil); i >= 0 {
+		return nil, nil, fmt.Errorf("message %d is nil", i)
+	}
+	if !f.armed.Load() {
+		return mm, nil, nil
+	}
 	kept := make([]*async.Message, 0, len(mm))
-	var refused *async.BatchError
+	refused := &async.BatchError{}
 	for i, m := range mm {
-		if m == nil {
-			return nil, nil, fmt.Errorf("message %d is nil", i)
-		}
 		if _, err := f.strike(ctx, OpSendOne, queue); err != nil {
-			if refused == nil {
-				refused = &async.BatchError{}
-			}
 			refused = refused.Add(i, err)
-			continue
+		} else {
+			kept = append(kept, m)
 		}
-		kept = append(kept, m)
 	}
 	return kept, refused, nil
 }

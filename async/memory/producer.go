@@ -47,11 +47,11 @@ func (p *producer) Send(ctx context.Context, mm ...*async.Message) error {
 	if failed != nil && !unheard {
 		return q.errorf("send to", failed)
 	}
-	batch, refused, err := p.batchOf(ctx, mm)
+	kept, refused, err := q.faults.passed(ctx, q.name, mm)
 	if err != nil {
 		return q.errorf("send to", err)
 	}
-	if err := q.send(ctx, batch); err != nil {
+	if err := q.send(ctx, batchOf(kept)); err != nil {
 		return q.errorf("send to", err)
 	}
 	if failed != nil {
@@ -60,24 +60,13 @@ func (p *producer) Send(ctx context.Context, mm ...*async.Message) error {
 	return refused.Err()
 }
 
-// batchOf copies mm, but for those that a fault refuses.
-func (p *producer) batchOf(ctx context.Context, mm []*async.Message) (list, *async.BatchError, error) {
+// batchOf copies mm.
+func batchOf(mm []*async.Message) list {
 	batch := list{which: inAll}
-	var refused *async.BatchError
-	for i, m := range mm {
-		if m == nil {
-			return batch, nil, fmt.Errorf("message %d is nil", i)
-		}
-		if _, err := p.queue.faults.strike(ctx, OpSendOne, p.queue.name); err != nil {
-			if refused == nil {
-				refused = &async.BatchError{}
-			}
-			refused = refused.Add(i, err)
-			continue
-		}
+	for _, m := range mm {
 		batch.pushBack(newItem(m))
 	}
-	return batch, refused, nil
+	return batch
 }
 
 // send stores batch, as soon as there is room and those that wait longer are served.
