@@ -30,7 +30,7 @@ type ConsumerFactory interface {
 type Consumer interface {
 	// Receive returns 1 to limit messages, or an error: the engine then closes the consumer, waits and creates another. It blocks until there is something.
 	// One goroutine calls it, or as many as Traits.Receivers says; Settle, Extend and Pause may run meanwhile. The slice stays the driver's: with one receiver it
-	// may be used again by the next call, before which the engine has taken the messages out of it.
+	// may be used again by the next call, before which the engine has taken the messages out of it. A message never is: contexts that handlers keep lead into it.
 	//
 	// Where messages go back (Traits.Redelivers) and are ordered among consumers, no more of a lane is given while some of it is out: what goes back would be
 	// overtaken by what was given meanwhile. So a lane comes in runs, the whole of a run in one call.
