@@ -201,14 +201,14 @@ func (c *Component) Run(ctx context.Context) error {
 	defer cancelSettle()
 	defer c.link.Store(&link{cause: errNotConnected})
 	c.observeControl(trace.FromContext(ctx))
-	life := take // while it lives a lost connection is made again
+	life, dial := take, take // while life lives a lost connection is made again, and it is made while dial lives
 	if c.traits.Volatile {
-		life = work // what the broker holds dies with the process: it must be drained
+		life, dial = work, settle // what the broker holds dies with the process: it must be drained, and what is left when work has ended be counted
 	}
 
 	for failures := 0; ; failures++ {
 		began := time.Now()
-		connected, err := c.connect(life, take, work, settle, stop)
+		connected, err := c.connect(dial, take, work, settle, stop)
 		if fatal := (*fatalError)(nil); errors.As(err, &fatal) {
 			return fmt.Errorf("async: component %q: %w", c.name, fatal.err)
 		}
@@ -239,8 +239,8 @@ func (c *Component) Run(ctx context.Context) error {
 }
 
 // connect makes a consumer and runs a session on it. It reports whether the connection came about.
-func (c *Component) connect(life, take, work, settle context.Context, stop context.CancelCauseFunc) (bool, error) {
-	consumer, err := c.create(life)
+func (c *Component) connect(dial, take, work, settle context.Context, stop context.CancelCauseFunc) (bool, error) {
+	consumer, err := c.create(dial)
 	if err != nil {
 		return false, fmt.Errorf("connect: %w", err)
 	}
