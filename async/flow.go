@@ -16,9 +16,6 @@ type flow struct {
 	parked  queue    // messages of such sources, in the order in which they would have been started
 	limiter *ratelimit.Limiter
 	limit   *time.Timer // set while messages wait for the rate limit
-	moves   uint64      // starts of the handler and verdicts that the broker took; the watchdog looks whether it grows
-	backlog []Lag       // what the Lagger said last
-	counted time.Time   // when it did
 }
 
 // barredLocked reports whether nothing may be started just now. If that is for the rate limit, a timer goes on with it, so nobody needs to wait here.
@@ -51,20 +48,12 @@ func (s *session) limitOver() {
 // startedLocked takes note of a start of the handler, which is about to happen. With a rate limit every start sees to the next one: either there is a worker
 // for it, or the timer.
 func (s *session) startedLocked() {
-	s.flow.moves++
+	s.progress.moves++
 	if s.flow.limiter == nil {
 		return
 	}
 	s.flow.limiter.Allow() // it does: whoever starts has asked barredLocked under the same lock, and the limiter is the component's own
 	s.startAnotherLocked()
-}
-
-// startAnotherLocked starts one worker, if there is a slot and a message for it.
-func (s *session) startAnotherLocked() {
-	if s.running < s.slots && s.startableLocked() {
-		s.running++
-		go s.worker() // awaitWorkers waits for it
-	}
 }
 
 // halt begins or ends a pause. A Volatile source that is being drained cannot be paused: what it holds dies with the process.
@@ -86,12 +75,15 @@ func (s *session) stopSources(names []string) {
 		return
 	}
 	s.flow.stopped, s.flow.parking = names, len(names) > 0
-	pauser, ok := s.consumer.(Pauser)
-	if !ok {
-		return
-	}
-	for _, source := range pauser.Sources() {
-		s.stopSourceLocked(pauser, source, s.mustStopLocked(source))
+	s.obeyLocked()
+}
+
+// obeyLocked pauses the sources that are paused by their names, and no others.
+func (s *session) obeyLocked() {
+	if s.pauser != nil {
+		for _, source := range s.pauser.Sources() {
+			s.pauseSourceLocked(source, source.full, s.mustStopLocked(source))
+		}
 	}
 	s.unparkLocked()
 }
@@ -103,23 +95,36 @@ func (s *session) mustStopLocked(source *Source) bool {
 
 // meetLocked pauses a source that came up after it was paused by its name, as a partition that is assigned later.
 func (s *session) meetLocked(source *Source) {
-	if pauser, ok := s.consumer.(Pauser); ok && !source.stopped && s.mustStopLocked(source) {
-		s.stopSourceLocked(pauser, source, true)
+	if s.pauser != nil && !source.stopped && s.mustStopLocked(source) {
+		s.pauseSourceLocked(source, source.full, true)
 	}
 }
 
-// stopSourceLocked pauses or resumes a source at the driver, unless it is paused there for what is held of it.
-func (s *session) stopSourceLocked(pauser Pauser, source *Source, stop bool) {
-	if source.stopped == stop {
+// countSourceLocked keeps the number of held messages of a source, and pauses a source that holds half of what may be held, so that its stuck lanes
+// leave room for others. It resumes at a quarter.
+func (s *session) countSourceLocked(source *Source, n int) {
+	if s.pauser == nil {
 		return
 	}
-	source.stopped = stop
+	source.held += n
+	half := max(1, s.c.config.maxHeld/2)
 	switch {
-	case source.paused:
-	case stop:
-		pauser.Pause(source)
-	default:
-		pauser.Resume(source)
+	case !source.full && source.held >= half:
+		s.pauseSourceLocked(source, true, source.stopped)
+	case source.full && source.held <= half/2:
+		s.pauseSourceLocked(source, false, source.stopped)
+	}
+}
+
+// pauseSourceLocked notes why source is paused, and pauses it at the driver while there is a reason: it is full, or it is stopped by its name.
+func (s *session) pauseSourceLocked(source *Source, full, stopped bool) {
+	was, now := source.full || source.stopped, full || stopped
+	source.full, source.stopped = full, stopped
+	switch {
+	case now && !was:
+		s.pauser.Pause(source)
+	case was && !now:
+		s.pauser.Resume(source)
 	}
 }
 
@@ -142,10 +147,5 @@ func (s *session) liftLocked() {
 		return
 	}
 	s.flow.stopped, s.flow.parking = nil, false
-	if pauser, ok := s.consumer.(Pauser); ok {
-		for _, source := range pauser.Sources() {
-			s.stopSourceLocked(pauser, source, false)
-		}
-	}
-	s.unparkLocked()
+	s.obeyLocked()
 }

@@ -22,6 +22,34 @@ type consuming struct {
 	free    chan struct{}
 }
 
+func newConsuming(tb testing.TB, oo ...memory.OptionFunc) *consuming {
+	tb.Helper()
+	broker, err := memory.New(oo...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	co := &consuming{broker: broker, started: make(chan struct{}), free: make(chan struct{})}
+	co.Component, err = async.New("test", broker.Consumer("q"), co.process)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return co
+}
+
+func (co *consuming) process(ctx context.Context, _ *async.Message) error {
+	select {
+	case co.started <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-co.free:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // keepBusy has one message in the handler.
 func keepBusy(tb testing.TB, c component.Component) (finish func() error) {
 	tb.Helper()
@@ -49,28 +77,8 @@ func TestAComponentKeepsTheContractOfComponents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			componenttest.Run(t, func(tb testing.TB) component.Component {
-				broker, err := memory.New(oo...)
-				if err != nil {
-					tb.Fatal(err)
-				}
-				co := &consuming{broker: broker, started: make(chan struct{}), free: make(chan struct{})}
-				co.Component, err = async.New("test", broker.Consumer("q"), func(ctx context.Context, _ *async.Message) error {
-					select {
-					case co.started <- struct{}{}:
-					case <-ctx.Done():
-						return ctx.Err()
-					}
-					select {
-					case <-co.free:
-						return nil
-					case <-ctx.Done():
-						return ctx.Err()
-					}
-				})
-				if err != nil {
-					tb.Fatal(err)
-				}
-				return co
+				tb.Helper()
+				return newConsuming(tb, oo...)
 			}, componenttest.WithBusy(keepBusy), componenttest.WithVirtualTime())
 		})
 	}

@@ -44,7 +44,7 @@ type Source struct {
 
 	observed atomic.Pointer[observation] // metrics and span name, bound when the first message comes
 	held     int                         // messages that the session holds; guarded by its mutex
-	paused   bool                        // half of what may be held is of it; guarded by the session's mutex
+	full     bool                        // half of what may be held is of it; guarded by the session's mutex
 	stopped  bool                        // by Component.PauseSource; guarded by the session's mutex
 }
 

@@ -107,8 +107,8 @@ func (c *Component) sourcesLocked() ([]*Source, error) {
 	if c.current == nil {
 		return nil, errNotConnected
 	}
-	pauser, ok := c.current.consumer.(Pauser)
-	if !ok {
+	pauser := c.current.pauser
+	if pauser == nil {
 		return nil, fmt.Errorf("the consumer, a %T, cannot pause a source: %w", c.current.consumer, errors.ErrUnsupported)
 	}
 	return pauser.Sources(), nil

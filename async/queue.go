@@ -1,10 +1,13 @@
 package async
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // task is what the engine knows of a message that it holds. All of it but begun and work, which belong to the worker that runs the message, is guarded by the
-// mutex of the session. The contexts that a handler was given are part of this memory (see trace.Span), and a handler may keep them: no driver may use a message
-// again for another delivery.
+// mutex of the session. The contexts that a handler was given are part of this memory (see trace.Span), and a handler may keep them: no driver may use a
+// message again for another delivery.
 type task struct {
 	state    taskState
 	begun    bool // the handler was started for this delivery
@@ -99,6 +102,17 @@ func (q *queue) pop() *Message {
 	return m
 }
 
+// all yields the messages, in order, and leaves them there.
+func (q *queue) all() iter.Seq[*Message] {
+	return func(yield func(*Message) bool) {
+		for i := range q.size {
+			if !yield(q.ring[(q.head+i)&(len(q.ring)-1)]) {
+				return
+			}
+		}
+	}
+}
+
 func (q *queue) grow() {
 	if q.size < len(q.ring) {
 		return
@@ -108,14 +122,4 @@ func (q *queue) grow() {
 		ring[i] = q.ring[(q.head+i)&(len(q.ring)-1)]
 	}
 	q.ring, q.head = ring, 0
-}
-
-// lane exists while messages of it are running, paused or waiting for their dead letter: those are its active ones. Further messages wait in line. A
-// lane that is empty costs nothing: it is not there.
-type lane struct {
-	active int
-	line   queue
-	batch  uint64   // the batch that started it; messages of it may join
-	closed bool     // by StopLaneOnDead
-	dead   []string // the IDs of what closed it
 }

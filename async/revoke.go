@@ -108,8 +108,7 @@ func (s *session) dropLocked(m *Message) {
 // flushLocked lets a worker settle what is pending, if none is there to do it.
 func (s *session) flushLocked() {
 	if len(s.pending) > 0 && s.running == 0 {
-		s.running++
-		go s.worker() // awaitWorkers waits for it
+		s.startWorkerLocked()
 	}
 }
 

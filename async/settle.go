@@ -123,7 +123,7 @@ func (s *session) settledLocked(batch []Settlement, err error) {
 func (s *session) countLocked(settlement *Settlement, run *tally) {
 	m := settlement.Message
 	o := s.observe(m.Source)
-	s.flow.moves++
+	s.progress.moves++
 	switch settlement.Verdict {
 	case Ack:
 		if settlement.Cause == nil {

@@ -75,8 +75,8 @@ func (s *session) left() error {
 // countLeft asks the broker, or counts what is held.
 func (s *session) countLeft() int64 {
 	var n int64
-	if lagger, ok := s.consumer.(Lagger); ok {
-		if lags, err := lagger.Lag(s.settle); err == nil {
+	if s.lagger != nil {
+		if lags, err := s.lagger.Lag(s.settle); err == nil {
 			for _, l := range lags {
 				n += l.Messages + l.NotDue
 			}

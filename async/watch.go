@@ -25,7 +25,6 @@ func (s *session) watch(ctx context.Context) {
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	lagger, _ := s.consumer.(Lagger)
 	for watched := time.Now(); ; {
 		select {
 		case <-ctx.Done():
@@ -36,7 +35,7 @@ func (s *session) watch(ctx context.Context) {
 			}
 			if now.Sub(watched) >= watchEvery {
 				watched = now
-				s.gauge(ctx, lagger)
+				s.gauge(ctx)
 			}
 		}
 	}
@@ -88,7 +87,7 @@ func (s *session) lose(m *Message, cause error) {
 }
 
 // gauge sets the age of the oldest held message and the lag of each source.
-func (s *session) gauge(ctx context.Context, lagger Lagger) {
+func (s *session) gauge(ctx context.Context) {
 	now := time.Now()
 	seen := make(map[*Source]bool)
 	s.mu.Lock()
@@ -105,12 +104,12 @@ func (s *session) gauge(ctx context.Context, lagger Lagger) {
 	}
 	s.aged = seen
 	s.mu.Unlock()
-	if lagger == nil {
+	if s.lagger == nil {
 		return
 	}
-	lags, err := lagger.Lag(ctx)
+	lags, err := s.lagger.Lag(ctx)
 	s.mu.Lock()
-	s.flow.backlog, s.flow.counted = slices.Clone(lags), time.Now() // nothing is known after an error
+	s.progress.backlog, s.progress.counted = slices.Clone(lags), time.Now() // nothing is known after an error
 	s.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {

@@ -9,6 +9,13 @@ import (
 	plog "github.com/beatlabs/patron/log"
 )
 
+// progress is what the watchdog judges by. It is guarded by the mutex of the session.
+type progress struct {
+	moves   uint64    // starts of the handler and verdicts that the broker took
+	backlog []Lag     // what the Lagger said last
+	counted time.Time // when it did
+}
+
 // stall is what the watchdog tells: messages wait, and nothing moves.
 type stall struct {
 	since   time.Time // the last progress that was seen
@@ -79,8 +86,8 @@ func (s *session) guard(ctx context.Context) {
 		case now := <-ticker.C:
 			s.mu.Lock()
 			st := s.obstacleLocked(now)
-			if st == nil || s.flow.moves != moves {
-				moves, since = s.flow.moves, now
+			if st == nil || s.progress.moves != moves {
+				moves, since = s.progress.moves, now
 			}
 			if st != nil {
 				st.since = since
@@ -154,8 +161,7 @@ func (s *session) obstacleLocked(now time.Time) *stall {
 
 // idleLocked returns a message that could be started.
 func (s *session) idleLocked() *Message {
-	for i := range s.ready.size {
-		m := s.ready.ring[(s.ready.head+i)%len(s.ready.ring)]
+	for m := range s.ready.all() {
 		if m.task.state == waiting && !m.Source.stopped {
 			return m
 		}
@@ -165,11 +171,11 @@ func (s *session) idleLocked() *Message {
 
 // unreceivedLocked is a source that has messages for us which do not come.
 func (s *session) unreceivedLocked(now time.Time) *stall {
-	if s.held.count >= s.c.config.maxHeld || now.Sub(s.flow.counted) > 3*watchEvery {
+	if s.held.count >= s.c.config.maxHeld || now.Sub(s.progress.counted) > 3*watchEvery {
 		return nil
 	}
-	for _, l := range s.flow.backlog {
-		if l.Ready > 0 && !l.Source.paused && !l.Source.stopped {
+	for _, l := range s.progress.backlog {
+		if l.Ready > 0 && !l.Source.full && !l.Source.stopped {
 			return &stall{source: l.Source, what: fmt.Sprintf("%s has at least %d messages ready, and none is received", l.Source, l.Ready)}
 		}
 	}
@@ -189,8 +195,8 @@ func (s *session) closedLaneLocked(now time.Time, limit time.Duration) *stall {
 		}
 		var head *Message
 		n := 0
-		for i := range l.line.size {
-			if m := l.line.ring[(l.line.head+i)%len(l.line.ring)]; m.task.state == waiting {
+		for m := range l.line.all() {
+			if m.task.state == waiting {
 				if n++; head == nil {
 					head = m
 				}

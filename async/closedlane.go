@@ -40,14 +40,14 @@ type closedLane struct {
 // died waits for Component.OpenLanes.
 func (s *session) reopenLanes(ctx context.Context, letters DeadLetters) {
 	for _, closed := range s.closedLanes() {
-		left, err := stillDead(ctx, letters, closed.dead)
+		dead, err := anyDead(ctx, letters, closed.dead)
 		if err != nil {
 			if ctx.Err() == nil {
 				plog.Slog(s.work).WarnContext(ctx, "dead letters unknown", "component", s.c.name, "error", err.Error())
 			}
 			return
 		}
-		if len(left) == 0 {
+		if !dead {
 			s.openLane(closed)
 		}
 	}
@@ -65,18 +65,14 @@ func (s *session) closedLanes() []closedLane {
 	return closed
 }
 
-// stillDead returns those of ids of which there is a letter.
-func stillDead(ctx context.Context, letters DeadLetters, ids []string) ([]string, error) {
-	for i, id := range ids {
-		_, err := letters.Get(ctx, id)
-		if err == nil {
-			return ids[i:], nil // the others are looked at next time
-		}
-		if !errors.Is(err, ErrNoLetter) {
-			return nil, err
+// anyDead reports whether there is a letter of one of ids.
+func anyDead(ctx context.Context, letters DeadLetters, ids []string) (bool, error) {
+	for _, id := range ids {
+		if _, err := letters.Get(ctx, id); err == nil || !errors.Is(err, ErrNoLetter) {
+			return err == nil, err
 		}
 	}
-	return nil, nil
+	return false, nil
 }
 
 // openLane opens one lane, unless something else died in it meanwhile.
