@@ -69,9 +69,6 @@ type session struct {
 	seeking chan struct{} // holds a token while a seek goes on, and for good at the end
 }
 
-// settleEvery bounds how long a verdict waits for others while more work is ready, however long the handlers of that take.
-const settleEvery = time.Millisecond
-
 func newSession(c *Component, consumer Consumer, take, work, settle context.Context, exit context.CancelCauseFunc) *session {
 	s := &session{
 		c: c, consumer: consumer, traits: c.traits, lanesOff: c.config.lanesOff(c.traits), slots: c.config.concurrency,

@@ -10,6 +10,9 @@ import (
 	"github.com/beatlabs/patron/reliability"
 )
 
+// settleEvery bounds how long a verdict waits for others while more work is ready, however long the handlers of that take.
+const settleEvery = time.Millisecond
+
 // pendLocked queues a verdict for the broker.
 func (s *session) pendLocked(settlement Settlement) { s.pending = append(s.pending, settlement) }
 

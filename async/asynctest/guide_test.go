@@ -89,7 +89,7 @@ func TestADepositIsOneSpan(t *testing.T) {
 func TestTheConsumerOfDepositsEndsWell(t *testing.T) {
 	t.Parallel()
 	componenttest.Run(t, func(tb testing.TB) component.Component {
-		broker, err := memory.New(memory.WithoutDrain())
+		broker, err := memory.New()
 		if err != nil {
 			tb.Fatal(err)
 		}
