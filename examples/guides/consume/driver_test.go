@@ -12,8 +12,8 @@ import (
 
 // snippet: conformance
 
-// source is one source of a broker, made for a case of the suite. It also says how to read dead letters, how to take the broker away and where it
-// broadcasts; the suite finds that by assertion.
+// source is one source of a broker, made for a case of the suite. It also says how to read dead letters, how to take the broker away and how to broadcast; the
+// suite finds that by assertion.
 type source struct{ broker *memory.Broker }
 
 func newSource(tb testing.TB) asynctest.Harness {
@@ -31,12 +31,12 @@ func (s source) Close()                         {}
 func (s source) Down()                          { s.broker.Down() }
 func (s source) Up()                            { s.broker.Up() }
 
-func (s source) Broadcast() (async.ConsumerFactory, async.Producer) {
-	return s.broker.Broadcast("news"), s.broker.BroadcastProducer("news")
-}
-
 func (s source) DeadLetters(context.Context) ([]*async.Message, error) {
 	return s.broker.DeadLetters("orders"), nil
+}
+
+func (s source) Broadcast() (async.ConsumerFactory, async.Producer) {
+	return s.broker.Broadcast("prices"), s.broker.BroadcastProducer("prices")
 }
 
 // The traits stand here a second time, so that a driver cannot lower one silently: each switches cases on.
@@ -53,6 +53,11 @@ func TestDriver(t *testing.T) {
 func TestDriverProduces(t *testing.T) {
 	t.Parallel()
 	asynctest.RunProducer(t, traits, newSource, asynctest.WithVirtualTime())
+}
+
+func TestDriverKeepsDeadLetters(t *testing.T) {
+	t.Parallel()
+	asynctest.RunDeadLetters(t, traits, newSource, asynctest.WithVirtualTime())
 }
 
 // end snippet

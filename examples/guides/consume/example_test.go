@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/async/cloudevents"
 	"github.com/beatlabs/patron/async/memory"
 	"github.com/beatlabs/patron/encoding/json"
 	"github.com/beatlabs/patron/reliability"
@@ -63,6 +64,87 @@ func Example_typed() {
 	// Output:
 	// processing 536365
 	// dead: not an order: decode: JSON that ends early, after byte 1
+}
+
+func Example_types() {
+	broker, _ := memory.New()
+	ctx, producer := context.Background(), broker.Producer("orders")
+
+	// snippet: types
+	process, err := async.Route(
+		async.OnType("order.placed", async.Handle(func(ctx context.Context, o order) error {
+			fmt.Println("placed", o.Invoice)
+			return nil
+		})),
+		async.OnType("order.cancelled", async.Handle(func(ctx context.Context, o order) error {
+			fmt.Println("cancelled", o.Invoice)
+			return nil
+		})),
+		async.Otherwise(func(ctx context.Context, msg *async.Message) error {
+			fmt.Printf("passed over: %q\n", async.TypeOf(msg))
+			return nil
+		}),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	orders, err := async.New("orders", broker.Consumer("orders"), process)
+	// end snippet
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// snippet: publish
+	err = errors.Join(
+		async.Publish(ctx, producer, "17850", order{Invoice: "536365"}, async.WithType("order.placed")),
+		async.Publish(ctx, producer, "17850", order{Invoice: "536365"}, async.WithType("order.viewed")),
+		async.Publish(ctx, producer, "17850", order{Invoice: "536365"}, async.WithType("order.cancelled")),
+	)
+	// end snippet
+	drain(orders, err)
+	// Output:
+	// placed 536365
+	// passed over: "order.viewed"
+	// cancelled 536365
+}
+
+func Example_events() {
+	broker, _ := memory.New()
+	ctx := context.Background()
+
+	// snippet: events
+	producer, err := cloudevents.Wrap(broker.Producer("orders"), "/shop") // what it sends is an event from /shop
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = async.Publish(ctx, producer, "17850", order{Invoice: "536365"},
+		async.WithID("7"), async.WithType("com.example.order.placed"), cloudevents.WithSubject("customer 17850"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	process := cloudevents.Handle(func(ctx context.Context, e cloudevents.Event, o order) error {
+		fmt.Println("event", e.ID, "from", e.Source, "about", e.Subject, "with invoice", o.Invoice)
+		return nil
+	})
+	// end snippet
+	for _, msg := range broker.Messages("orders") {
+		for _, key := range []string{"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_subject", "Content-Type"} {
+			fmt.Printf("%s: %s\n", key, msg.Headers.Get(key))
+		}
+	}
+	drain(async.New("orders", broker.Consumer("orders"), process))
+	// Output:
+	// ce_specversion: 1.0
+	// ce_id: 7
+	// ce_source: /shop
+	// ce_type: com.example.order.placed
+	// ce_subject: customer 17850
+	// Content-Type: application/json; charset=utf-8
+	// event 7 from /shop about customer 17850 with invoice 536365
 }
 
 func Example_failures() {

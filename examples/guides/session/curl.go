@@ -65,7 +65,7 @@ func (s *Session) execute(command string) (string, error) {
 		}
 		out = kept.String()
 	}
-	if !strings.HasSuffix(out, "\n") {
+	if out != "" && !strings.HasSuffix(out, "\n") {
 		out += "\n"
 	}
 	return out, nil

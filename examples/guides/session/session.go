@@ -120,18 +120,23 @@ func (s *Session) Interrupt(file, command string) string {
 // Compare compares what a terminal shows with testdata/file.
 func (s *Session) Compare(file, shown string) {
 	s.t.Helper()
+	Compare(s.t, file, s.ids.steady(shown))
+}
+
+// Compare compares what something showed, and shows the same each time, with testdata/file.
+func Compare(t *testing.T, file, got string) {
+	t.Helper()
 	path := filepath.Join("testdata", file)
-	got := s.ids.steady(shown)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			s.t.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(path) //nolint:gosec // a test names its own files
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		s.t.Errorf("%s is not what is shown, write it anew with go test ./guides/... -update (-want +got):\n%s", path, diff)
+		t.Errorf("%s is not what is shown, write it anew with go test ./guides/... -update (-want +got):\n%s", path, diff)
 	}
 }

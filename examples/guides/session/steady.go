@@ -13,9 +13,11 @@ var volatile = []struct { //nolint:gochecknoglobals // a constant in all but syn
 	with string
 }{
 	{regexp.MustCompile(`"time":"[^"]+"`), `"time":"…"`},
-	{regexp.MustCompile(`"(took|ran)":[0-9.e+-]+`), `"$1":…`},
+	{regexp.MustCompile(`"(took|ran|duration)":[0-9.e+-]+`), `"$1":…`},
+	{regexp.MustCompile(`stalled for [0-9]+s`), "stalled for 1s"},
+	{regexp.MustCompile(`"after":[0-9]+`), `"after":1`},
 	{regexp.MustCompile(`"host":"[^"]+"`), `"host":"…"`},
-	{regexp.MustCompile(`"src":"[^"/]+/(life|stop|new|telemetry)\.go:\d+"`), `"src":"patron/$1.go:…"`},
+	{regexp.MustCompile(`"src":"[^"/]+/(life|stop|new|telemetry|health)\.go:\d+"`), `"src":"patron/$1.go:…"`},
 	{regexp.MustCompile(`"src":"([^"]+):\d+"`), `"src":"$1:…"`},
 	{regexp.MustCompile(`Date: [^\r\n]+`), "Date: …"},
 	{regexp.MustCompile(`"http":"[^"]+","management":"[^"]+"`), `"http":"[::]:50000","management":"127.0.0.1:51000"`},

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/beatlabs/patron/examples/guides/session"
+)
+
+func TestMain(m *testing.M) { session.Main(m, main) }
+
+func TestTheGuideShowsWhatHappens(t *testing.T) {
+	t.Parallel()
+	s := session.Start(t)
+	s.Type("publish.txt")
+	s.Await(`"released"`) // the last of three, in their order
+	s.Type("dead.txt")
+	s.Type("replay.txt")
+	s.Await(`"reserved"`)
+	s.Type("left.txt")
+	s.Interrupt("run.txt", "go run .")
+}
