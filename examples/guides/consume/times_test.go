@@ -48,6 +48,7 @@ func start(t *testing.T, cc ...*async.Component) (stop func()) {
 func TestTheGuideShowsDueAndExpiredMessages(t *testing.T) {
 	t.Parallel()
 	shown(t, "times.txt", func(t *testing.T, out io.Writer) {
+		t.Helper()
 		broker, err := memory.New()
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +67,7 @@ func TestTheGuideShowsDueAndExpiredMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop := start(t, orders)
-		// snippet: publish times
+		// snippet: send-times
 		err = errors.Join(
 			async.Publish(ctx, producer, "17850", order{Invoice: "the order"}),
 			async.Publish(ctx, producer, "17850", order{Invoice: "the reminder"}, async.WithDueIn(24*time.Hour)),
@@ -87,6 +88,7 @@ func TestTheGuideShowsDueAndExpiredMessages(t *testing.T) {
 func TestTheGuideShowsABroadcast(t *testing.T) {
 	t.Parallel()
 	shown(t, "broadcast.txt", func(t *testing.T, out io.Writer) {
+		t.Helper()
 		ctx := t.Context()
 		broker, err := memory.New()
 		if err != nil {
@@ -108,7 +110,7 @@ func TestTheGuideShowsABroadcast(t *testing.T) {
 			instances = append(instances, prices)
 		}
 		stop := start(t, instances...)
-		// snippet: publish broadcast
+		// snippet: send-broadcast
 		err = async.Publish(ctx, broker.BroadcastProducer("prices"), "85123A", 2.55)
 		// end snippet
 		if err != nil {
@@ -124,6 +126,7 @@ func TestTheGuideShowsABroadcast(t *testing.T) {
 func TestTheGuideShowsALaneThatOpensAgain(t *testing.T) {
 	t.Parallel()
 	shown(t, "lane.txt", func(t *testing.T, out io.Writer) {
+		t.Helper()
 		ctx := t.Context()
 		broker, err := memory.New()
 		if err != nil {
@@ -136,7 +139,7 @@ func TestTheGuideShowsALaneThatOpensAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// snippet: stop lane
+		// snippet: stop-lane
 		process := async.Handle(func(ctx context.Context, o order) error {
 			if o.Pieces == 0 {
 				return reliability.Permanent(errors.New("no pieces"))

@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var stock stock
+	stock := &stockService{}
 	proc, err := async.Route(
 		async.OnType("placed", async.Handle(stock.reserve)),
 		async.OnType("cancelled", async.Handle(stock.release)),
@@ -51,21 +51,21 @@ func run(ctx context.Context) error {
 	if !ok {
 		return errors.New("no dead letters")
 	}
-	orders := orders{producer: broker.Producer("orders"), dead: dead}
+	s := &shop{orders: broker.Producer("orders"), dead: dead}
 	service, err := patron.New("control", "1.0.0",
 		patron.WithComponents(process),
 		patron.WithRoutesBuilder(phttp.NewRoutesBuilder().Append(
-			phttp.NewPostRouteBuilder("/orders/{type}", orders.publish),
+			phttp.NewPostRouteBuilder("/orders/{type}", s.publish),
 		).Append(
 			phttp.NewPostRouteBuilder("/stock/open", stock.repair),
 		).Append(
-			phttp.NewGetRouteBuilder("/dead", orders.list), // in production an operator must say who he is
+			phttp.NewGetRouteBuilder("/dead", s.list), // in production an operator must say who he is
 		).Append(
-			phttp.NewGetRouteBuilder("/dead/{id}", orders.get),
+			phttp.NewGetRouteBuilder("/dead/{id}", s.get),
 		).Append(
-			phttp.NewDeleteRouteBuilder("/dead/{id}", orders.remove),
+			phttp.NewDeleteRouteBuilder("/dead/{id}", s.remove),
 		).Append(
-			phttp.NewPostRouteBuilder("/dead/replay", orders.replay),
+			phttp.NewPostRouteBuilder("/dead/replay", s.replay),
 		)),
 	)
 	if err != nil {
@@ -74,10 +74,10 @@ func run(ctx context.Context) error {
 	return service.Run(ctx)
 }
 
-// stock stands for a service that is away until it is repaired.
-type stock struct{ open atomic.Bool }
+// stockService stands for one that is away until it is repaired.
+type stockService struct{ open atomic.Bool }
 
-func (s *stock) reserve(ctx context.Context, o order) error {
+func (s *stockService) reserve(ctx context.Context, o order) error {
 	if !s.open.Load() {
 		return errors.New("the stock service is away")
 	}
@@ -85,28 +85,28 @@ func (s *stock) reserve(ctx context.Context, o order) error {
 	return nil
 }
 
-func (s *stock) release(ctx context.Context, o order) error {
+func (s *stockService) release(ctx context.Context, o order) error {
 	slog.InfoContext(ctx, "released", "invoice", o.Invoice)
 	return nil
 }
 
-func (s *stock) repair(context.Context, *psync.Request) (*psync.Response, error) {
+func (s *stockService) repair(context.Context, *psync.Request) (*psync.Response, error) {
 	s.open.Store(true)
 	return psync.NewResponse("open"), nil
 }
 
-// orders are what is published, and what of it died.
-type orders struct {
-	producer async.Producer
-	dead     async.DeadLetters
+// shop publishes orders, and knows which of them died.
+type shop struct {
+	orders async.Producer
+	dead   async.DeadLetters
 }
 
-func (oo *orders) publish(ctx context.Context, req *psync.Request) (*psync.Response, error) {
+func (s *shop) publish(ctx context.Context, req *psync.Request) (*psync.Response, error) {
 	var o order
 	if err := req.Decode(&o); err != nil {
 		return nil, err
 	}
-	err := async.Publish(ctx, oo.producer, o.Invoice, o, async.WithType(req.Field("type")), async.WithID(o.Invoice))
+	err := async.Publish(ctx, s.orders, o.Invoice, o, async.WithType(req.Field("type")), async.WithID(o.Invoice))
 	if err != nil {
 		return nil, &psync.Error{Code: psync.Unavailable, Err: err}
 	}
@@ -124,9 +124,9 @@ func letterOf(d *async.DeadLetter) letter {
 	return letter{ID: d.Message.ID, Type: async.TypeOf(d.Message), Cause: d.Cause, Attempts: d.Attempts}
 }
 
-func (oo *orders) list(ctx context.Context, req *psync.Request) (*psync.Response, error) {
+func (s *shop) list(ctx context.Context, req *psync.Request) (*psync.Response, error) {
 	found := []letter{}
-	for d, err := range oo.dead.List(ctx, async.DeadFilter{Cause: req.Field("cause")}) {
+	for d, err := range s.dead.List(ctx, async.DeadFilter{Cause: req.Field("cause")}) {
 		if err != nil {
 			return nil, err
 		}
@@ -135,8 +135,8 @@ func (oo *orders) list(ctx context.Context, req *psync.Request) (*psync.Response
 	return psync.NewResponse(found), nil
 }
 
-func (oo *orders) get(ctx context.Context, req *psync.Request) (*psync.Response, error) {
-	d, err := oo.dead.Get(ctx, req.Field("id"))
+func (s *shop) get(ctx context.Context, req *psync.Request) (*psync.Response, error) {
+	d, err := s.dead.Get(ctx, req.Field("id"))
 	switch {
 	case errors.Is(err, async.ErrNoLetter):
 		return nil, psync.NewNotFoundError("no such dead letter")
@@ -146,18 +146,18 @@ func (oo *orders) get(ctx context.Context, req *psync.Request) (*psync.Response,
 	return psync.NewResponse(letterOf(d)), nil
 }
 
-func (oo *orders) remove(ctx context.Context, req *psync.Request) (*psync.Response, error) {
-	d, err := oo.dead.Get(ctx, req.Field("id"))
+func (s *shop) remove(ctx context.Context, req *psync.Request) (*psync.Response, error) {
+	d, err := s.dead.Get(ctx, req.Field("id"))
 	switch {
 	case errors.Is(err, async.ErrNoLetter):
 		return nil, nil // it is gone, as was wanted
 	case err != nil:
 		return nil, err
 	}
-	return nil, oo.dead.Remove(ctx, d)
+	return nil, s.dead.Remove(ctx, d)
 }
 
-func (oo *orders) replay(ctx context.Context, req *psync.Request) (*psync.Response, error) {
+func (s *shop) replay(ctx context.Context, req *psync.Request) (*psync.Response, error) {
 	options := []async.ReplayOption{
 		async.ReplayFilter(async.DeadFilter{Cause: req.Field("cause")}),
 		async.ReplayRate(50),    // a second, so that what is new has room
@@ -166,7 +166,7 @@ func (oo *orders) replay(ctx context.Context, req *psync.Request) (*psync.Respon
 	if req.Field("dry") == "true" {
 		options = append(options, async.ReplayDryRun())
 	}
-	result, err := async.Replay(ctx, oo.dead, oo.producer, options...)
+	result, err := async.Replay(ctx, s.dead, s.orders, options...)
 	if err != nil {
 		return nil, err
 	}

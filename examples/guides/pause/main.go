@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/beatlabs/patron"
@@ -42,7 +43,7 @@ func run(ctx context.Context) error {
 		}
 		return &psync.Response{Status: http.StatusAccepted}, nil
 	})
-	payment := payment{answer: make(chan struct{})}
+	payment := &paymentService{answer: make(chan struct{})}
 	process, err := async.New("orders", broker.Consumer("orders"), async.Handle(payment.collect),
 		async.WithConcurrency(8),
 		async.WithRateLimit(100, time.Second, ratelimit.WithBurst(10)), // what the payment service allows
@@ -60,7 +61,7 @@ func run(ctx context.Context) error {
 		).Append(
 			phttp.NewPostRouteBuilder("/resume", do(process.Resume)),
 		).Append(
-			phttp.NewPostRouteBuilder("/answer", do(func() { close(payment.answer) })),
+			phttp.NewPostRouteBuilder("/answer", do(sync.OnceFunc(func() { close(payment.answer) }))),
 		)),
 	)
 	if err != nil {
@@ -76,10 +77,10 @@ func do(what func()) psync.ProcessorFunc {
 	}
 }
 
-// payment stands for a service that takes the order 536366 and does not answer.
-type payment struct{ answer chan struct{} }
+// paymentService stands for one that does not answer when it is to collect for the order 536366.
+type paymentService struct{ answer chan struct{} }
 
-func (p *payment) collect(ctx context.Context, o order) error {
+func (p *paymentService) collect(ctx context.Context, o order) error {
 	if o.Invoice == "536366" {
 		select {
 		case <-p.answer:
