@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,21 @@ import (
 // shown is what a part of the guide writes. It runs in a bubble, where an hour takes no time.
 func shown(t *testing.T, file string, part func(t *testing.T, out io.Writer)) {
 	t.Helper()
-	var out bytes.Buffer
+	var out terminal
 	synctest.Test(t, func(t *testing.T) { part(t, &out) })
-	session.Compare(t, file, out.String())
+	session.Compare(t, file, out.shown.String())
+}
+
+// terminal keeps what handlers and the test write to it.
+type terminal struct {
+	mu    sync.Mutex
+	shown bytes.Buffer
+}
+
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shown.Write(p)
 }
 
 // start runs components and returns what stops them and waits for their end.
