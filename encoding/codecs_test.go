@@ -260,7 +260,9 @@ func FuzzContentType(f *testing.F) {
 var blankEquals = regexp.MustCompile(`[ \t]=|=[ \t]`)
 
 // isForeign reports whether r may stand in a media type for package mime, but not for RFC 9110 (5.6): controls, and white space that is neither blank nor tab.
-func isForeign(r rune) bool { return r != ' ' && r != '\t' && (unicode.IsControl(r) || unicode.IsSpace(r)) }
+func isForeign(r rune) bool {
+	return r != ' ' && r != '\t' && (unicode.IsControl(r) || unicode.IsSpace(r))
+}
 
 // first returns the first of names, or the empty string.
 func first(names []string) []string {
