@@ -12,7 +12,8 @@ func TestTheGuideShowsWhatHappens(t *testing.T) {
 	t.Parallel()
 	s := session.Start(t)
 	s.Type("publish.txt")
-	s.Await(`"released"`) // the last of three, in their order
+	s.Await(`"released"`)                                // the last of three, in their order
+	s.AwaitAnswer("curl localhost:50000/dead", "536366") // whose dead letters are written after that
 	s.Type("dead.txt")
 	s.Type("replay.txt")
 	s.Await(`"reserved"`)

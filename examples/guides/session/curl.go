@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Type carries out the commands of testdata/file, the lines that begin with "$ ", and compares what they show with what the file has below them. It knows of
@@ -34,6 +35,26 @@ func (s *Session) Type(file string) {
 		shown.WriteString("$ " + command + "\n" + out)
 	}
 	s.Compare(file, shown.String())
+}
+
+// AwaitAnswer carries out command, a curl, again and again until what it shows holds text: for what the program does behind its answers.
+func (s *Session) AwaitAnswer(command, text string) {
+	s.t.Helper()
+	overdue := time.NewTimer(timeout)
+	defer overdue.Stop()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		out, err := s.execute(command)
+		if err == nil && strings.Contains(out, text) {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-overdue.C:
+			s.t.Fatalf("%s: got %q, %v, want %q within %v", command, out, err, text, timeout)
+		}
+	}
 }
 
 // word matches one word of a command.
