@@ -300,7 +300,7 @@ func references() map[string]theirs {
 	return map[string]theirs{
 		"tracecontext": {
 			propagator: propagation.TraceContext{}, headers: []string{"traceparent", "tracestate"},
-			grammar: regexp.MustCompile(`\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?\z`),
+			grammar: regexp.MustCompile(`(?s)\A[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?\z`),
 		},
 		"b3": {
 			propagator: b3.New(), headers: []string{"b3"}, limit: maxB3,
