@@ -190,8 +190,8 @@ func produceCopied(s *stage) {
 	m := &async.Message{ID: "copied", Key: []byte("key"), Data: []byte("data"), Headers: async.Headers{{Key: "X-Own", Value: "1"}}}
 	s.sends(p, m)
 
-	copy(m.Key, "XXX")
-	copy(m.Data, "XXXX")
+	copy(m.Key, "new")
+	copy(m.Data, "else")
 	m.Headers.Set("X-Own", "2")
 
 	got := s.open().work(1)[0]

@@ -143,9 +143,6 @@ func TestServeAnswersOverTheNetwork(t *testing.T) {
 	for _, c := range contender.All() {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			if c.Name == contender.Ours+"-Handle" || c.Name == contender.Ours+"-ProcessorFunc" {
-				t.Skip("a service like the one before")
-			}
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			address, ended := make(chan string, 1), make(chan error, 1)

@@ -245,7 +245,7 @@ func TestBaggageOverTheLimitsDoesNotLeave(t *testing.T) {
 	}
 	over, err := b.SetMember(m)
 	if err != nil {
-		t.Skipf("the API does not let us: %v", err)
+		t.Fatalf("the API does not let us make what this test is about: %v", err)
 	}
 	carrier := propagation.MapCarrier{}
 
