@@ -83,13 +83,13 @@ func New(name string, cf ConsumerFactory, proc ProcessorFunc, oo ...OptionFunc) 
 	for _, v := range slices.Backward(c.config.middlewares) {
 		c.handler = v(c.handler)
 	}
-	c.handler = unlessExpired(c.handler)
+	c.handler = newGate(&c.config, c.traits).each(c.handler)
 	return c, nil
 }
 
 // NewBatch returns a component that processes messages in batches; see [WithBatchSize] and [WithBatchWait]. In all else it is [New].
 func NewBatch(name string, cf ConsumerFactory, proc BatchFunc, oo ...OptionFunc) (*Component, error) {
-	c := &Component{name: name, factory: cf, config: defaultConfig(), batch: unlessAnyExpired(proc)}
+	c := &Component{name: name, factory: cf, config: defaultConfig()}
 	c.config.batch = true
 	var errs []error
 	if proc == nil {
@@ -98,6 +98,7 @@ func NewBatch(name string, cf ConsumerFactory, proc BatchFunc, oo ...OptionFunc)
 	if err := c.configure(oo, errs); err != nil {
 		return nil, err
 	}
+	c.batch = newGate(&c.config, c.traits).batch(proc)
 	return c, nil
 }
 
@@ -117,6 +118,10 @@ func (c *Component) configure(oo []OptionFunc, errs []error) error {
 	} else {
 		c.traits = c.factory.Traits()
 		errs = append(errs, c.config.check(c.traits))
+		if errors.Join(errs...) == nil {
+			factory, err := c.planned()
+			errs, c.factory = append(errs, err), factory
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("async: component %q: %w", c.name, err)

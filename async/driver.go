@@ -9,7 +9,8 @@ import (
 // what the broker can do, and calls the suites of the package asynctest; concurrency, order, retries, failure policy, drain and observation are the
 // engine's.
 
-// ConsumerFactory makes consumers of one source, or of several that are consumed together. If its dead letters can be read it is a [DeadLetterKeeper].
+// ConsumerFactory makes consumers of one source, or of several that are consumed together. If its dead letters can be read it is a [DeadLetterKeeper];
+// if it has to know beforehand how its consumers will be used, a [Planner].
 //
 // The consumers of a source share its messages. A driver whose broker can give every consumer all of them (Traits.Broadcasts) has a second constructor for
 // that: a queue of its own for each consumer, exclusive and deleted with it, or a reader without a group. Such a consumer gets what is sent from the
@@ -45,7 +46,8 @@ type Consumer interface {
 	// again; any other error makes the engine try again. The returned error says that the connection is gone. A settlement is final for the broker once
 	// its Err is nil; a second one for the same delivery gets ErrLost. One goroutine at a time calls it, concurrently with Receive.
 	//
-	// A message that goes back (Retry, Release) keeps the order of its lane and its Attempt.
+	// A message that goes back (Retry, Release) keeps its Attempt and the order of its lane, unless Traits.DelaysOffLane. Where messages do not come back to a
+	// consumer that lives (Traits.Redelivers is false), Release leaves the message to whoever comes after this consumer.
 	Settle(ctx context.Context, ss []Settlement) error
 
 	// Close is called last, once: it flushes settlements and leaves the group. What is unsettled goes back to the broker.
@@ -176,9 +178,12 @@ type Traits struct {
 	MaxDelay         time.Duration // longest Delay of Retry; 0: Retry takes no delay
 	StopWait         time.Duration // Receive returns within this time after its context ended
 	Visibility       time.Duration // a message comes back unless settled or extended within this time; 0: never
-	Redelivers       bool          // Retry and Release bring the message back while the consumer lives
+	Redelivers       bool          // Retry and Release bring the message back while the consumer lives; with DelaysOffLane, Retry always does
 	CountsDeliveries bool          // Message.Deliveries is set
+	ExactAttempts    bool          // Message.Attempt counts starts and nothing else; without it a delivery that was given back may count as one
 	MaxPublishDelay  time.Duration // longest time from a Send to Message.Due, see [Scheduler]; 0: the broker cannot hold messages back
+	SourceLanes      bool          // a lane is a whole source, such as a partition: its messages share one whatever their key is, also without a key
+	DelaysOffLane    bool          // a Retry with a delay takes the message out of the order of its lane: what is behind it comes first. Release does not
 	Broadcasts       bool          // the driver has factories each of whose consumers gets every message, see [ConsumerFactory]
 }
 

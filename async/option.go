@@ -291,9 +291,6 @@ func (c *config) check(t Traits) error {
 	if (c.stopLane || c.policy.onDead != nil) && !t.DeadLetters {
 		errs = append(errs, errors.New("on dead, stop lane on dead: this source has no dead letter"))
 	}
-	if c.policy.strategy == NackStrategy && c.lanesOff(t) && !t.Redelivers {
-		errs = append(errs, errors.New("nack strategy: this broker does not give a message again"))
-	}
 	return errors.Join(errs...)
 }
 

@@ -47,14 +47,19 @@ type policy struct {
 // pause returns how long to wait after failed attempt n at the message with id: a random time between min and a cap that doubles with each attempt up to
 // max, so that what failed together does not come back together.
 func (p *policy) pause(ctx context.Context, id string, n int) time.Duration {
-	limit := p.max
-	if shift := n - 1; shift < 32 && p.min<<shift > 0 {
-		limit = min(p.max, max(p.min, p.min<<shift*2))
-	}
+	limit := p.cap(n)
 	if limit <= p.min {
 		return p.min
 	}
 	return p.min + jitter.Draw(ctx, id, limit-p.min+1)
+}
+
+// cap is the longest pause after failed attempt n.
+func (p *policy) cap(n int) time.Duration {
+	if shift := n - 1; shift < 32 && p.min<<shift > 0 {
+		return min(p.max, max(p.min, p.min<<shift*2))
+	}
+	return p.max
 }
 
 // step is what follows a failed attempt.

@@ -119,8 +119,9 @@ func (s *session) judgeByStrategy(span *trace.Span, m *Message, err error) resul
 	case NackStrategy:
 		span.Attempt(m.Attempt, err, p.max)
 		o.retried.Inc()
-		if !s.lanesOff && m.Lane != (Lane{}) {
-			return result{outcome: retrying, wait: p.max, cause: err} // off its lane its followers would overtake it
+		if !s.lanesOff && m.Lane != (Lane{}) || !s.traits.Redelivers || s.traits.DelaysOffLane {
+			// Off its lane its followers would overtake it; or the broker does not give it again, or only at times that were planned.
+			return result{outcome: retrying, wait: p.max, cause: err}
 		}
 		return result{verdict: Retry, wait: min(p.max, s.traits.MaxDelay), cause: err, label: "retried"}
 	case AckStrategy:

@@ -12,7 +12,7 @@ import (
 func orderCases() []conformanceCase {
 	return []conformanceCase{
 		{name: "messages of a key come in the order in which they were sent", applies: ordered, run: orderKept},
-		{name: "a retried message is not overtaken by its key", applies: all(ordered, delays), run: orderRetry},
+		{name: "a retried message is not overtaken by its key", applies: all(ordered, delaysInOrder), run: orderRetry},
 		{name: "released messages come back in order", applies: all(ordered, redelivers), run: orderRelease},
 		{name: "nothing more of a key is given while some of it may go back", applies: all(orderedGroup, redelivers), run: orderRun},
 		{name: "one consumer at a time has a key", applies: orderedGroup, run: orderExclusive},

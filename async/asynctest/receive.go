@@ -22,7 +22,8 @@ func receiveCases() []conformanceCase {
 		{name: "receive returns when its context ends", run: receiveEnds},
 		{name: "receive and settle do not wait for each other", run: receiveBeside},
 		{name: "messages come as they were sent", run: receiveWhole},
-		{name: "messages of a key share a lane, and those without a key have none", applies: ordered, run: receiveLanes},
+		{name: "messages of a key share a lane, and those without a key have none", applies: keyLanes, run: receiveLanes},
+		{name: "messages of a source share its lane", applies: sourceLanes, run: receiveSourceLanes},
 		{name: "two consumers share the messages", run: receiveShared},
 	}
 }
@@ -200,9 +201,24 @@ func receiveLanes(s *stage) {
 		}
 		lanes[key] = m.Lane
 	}
-	// Different keys may share a lane where it is a partition; where every key has its own, they do not.
-	if s.suite.traits.Ordered == async.OrderedNone && lanes["a"] == lanes["b"] {
+	if lanes["a"] == lanes["b"] {
 		s.Errorf("different keys share a lane")
+	}
+}
+
+func receiveSourceLanes(s *stage) {
+	ids := s.spread(20, 10)
+	ids = append(ids, s.send(s.message(""), s.message(""))...)
+
+	lanes := make(map[*async.Source]async.Lane)
+	for _, m := range s.open().work(len(ids)) {
+		if m.Lane == (async.Lane{}) || m.Lane.Source != m.Source {
+			s.Errorf("message %q of %s: got the lane %+v, want one of its source", m.ID, m.Source, m.Lane)
+		}
+		if lane, ok := lanes[m.Source]; ok && lane != m.Lane {
+			s.Errorf("messages of %s are in different lanes", m.Source)
+		}
+		lanes[m.Source] = m.Lane
 	}
 }
 

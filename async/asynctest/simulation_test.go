@@ -15,7 +15,6 @@ import (
 func TestSimulationsThatMakeNoSenseAreSaid(t *testing.T) {
 	t.Parallel()
 	good := func() App { return set{}.app() }
-	nack := func() App { return set{}.app(async.WithFailureStrategy(async.NackStrategy), async.Unordered()) }
 	for want, c := range map[string]struct {
 		app func() App
 		oo  []SimulationFunc
@@ -42,7 +41,6 @@ func TestSimulationsThatMakeNoSenseAreSaid(t *testing.T) {
 		"fault 200: want one of Faults or HandlerFaults":              {good, []SimulationFunc{WithFaults(200)}},
 		"no faults: want at least one":                                {good, []SimulationFunc{WithFaults()}},
 		"delays [1s]: they break the order of this source":            {func() App { return set{}.app(async.WithDelays(time.Second)) }, nil},
-		"nack strategy: this broker does not give a message again":    {nack, []SimulationFunc{WithLog(1, bareLog)}},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -38,12 +38,32 @@ func newStage(tb testing.TB, s *suite) *stage {
 	st.base = plog.WithContext(st.base, plog.New(plog.JSON(io.Discard, nil)))
 	st.guard = watchGoroutines()
 	st.harness = s.make(tb)
-	st.factory = st.harness.Factory()
+	st.factory = st.planned(st.harness.Factory())
 	if got := st.factory.Traits(); got != s.traits {
 		st.harness.Close()
 		tb.Fatalf("traits of the factory: got %+v, want %+v", got, s.traits)
 	}
 	return st
+}
+
+// planned returns cf with the plan of a component that uses all delays that the cases use. Components of cases plan by themselves.
+func (s *stage) planned(cf async.ConsumerFactory) async.ConsumerFactory {
+	s.Helper()
+	planner, ok := cf.(async.Planner)
+	if !ok {
+		return cf
+	}
+	plan := async.Plan{Component: "conformance", MaxHeld: 256, Concurrency: 1, Attempts: 3, Unordered: s.suite.traits.DelaysOffLane}
+	if s.suite.traits.MaxDelay > 0 {
+		plan.Delays = []time.Duration{s.delay(2 * time.Second), s.delay(3 * time.Second)}
+		plan.Attempts += len(plan.Delays)
+	}
+	cf, err := planner.Plan(plan)
+	if err != nil {
+		s.harness.Close()
+		s.Fatalf("plan %+v: %v", plan, err)
+	}
+	return cf
 }
 
 // later registers what is to be done when the case ends; the last one is done first.

@@ -174,7 +174,31 @@ func delays(t async.Traits) string {
 	if t.MaxDelay == 0 {
 		return "the broker cannot delay"
 	}
+	if t.DelaysOffLane {
+		return ""
+	}
 	return redelivers(t)
+}
+
+func delaysInOrder(t async.Traits) string {
+	if t.DelaysOffLane {
+		return "what is delayed leaves the order of its lane"
+	}
+	return delays(t)
+}
+
+func keyLanes(t async.Traits) string {
+	if t.SourceLanes {
+		return "a lane is a whole source"
+	}
+	return ordered(t)
+}
+
+func sourceLanes(t async.Traits) string {
+	if !t.SourceLanes {
+		return "a lane is not a whole source"
+	}
+	return ordered(t)
 }
 
 func deadLetters(t async.Traits) string {

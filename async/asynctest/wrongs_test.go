@@ -103,6 +103,10 @@ func wrongReceivers() map[string]wrongBroker {
 			})},
 			caught: []string{"messages of a key share a lane, and those without a key have none", "one handler at a time has a key, in order"},
 		},
+		"gives a lane to each key, and says that it is the source": {
+			tamper: tamper{traits: func(t *async.Traits) { t.SourceLanes = true }},
+			caught: []string{"messages of a source share its lane"},
+		},
 		"gives a key to several consumers": {
 			tamper: tamper{send: hideKey, receive: change(func(_ *tampered, mm []*async.Message) {
 				for _, m := range mm {

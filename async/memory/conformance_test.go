@@ -15,7 +15,7 @@ import (
 func brokers() map[string]broker {
 	traits := async.Traits{
 		Ordered: async.OrderedGroup, DeadLetters: true, MaxDelay: 365 * 24 * time.Hour, StopWait: 50 * time.Millisecond,
-		Redelivers: true, CountsDeliveries: true, MaxPublishDelay: 365 * 24 * time.Hour, Broadcasts: true,
+		Redelivers: true, CountsDeliveries: true, ExactAttempts: true, MaxPublishDelay: 365 * 24 * time.Hour, Broadcasts: true,
 	}
 	volatile, leased := traits, traits
 	volatile.Volatile = true

@@ -73,6 +73,7 @@ func (f *factory) Traits() async.Traits {
 		Visibility:       f.queue.config.visibility,
 		Redelivers:       true,
 		CountsDeliveries: true,
+		ExactAttempts:    true,
 		MaxPublishDelay:  maxDelay,
 		Broadcasts:       true,
 	}
