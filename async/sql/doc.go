@@ -1,0 +1,2 @@
+// Package sql is a queue in the user's database.
+package sql
