@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// setKafka sets up one node, or three that are brokers and controllers. All have the configuration of tests: rebalances that do not wait, sessions that may be
+// short, few partitions of the topics that Kafka keeps for itself, and a controller that soon lets a broker back in that was killed.
+func (b *Broker) setKafka(ctx context.Context) error {
+	java, err := b.program("java")
+	if err != nil {
+		return err
+	}
+	class := filepath.Join(b.store.path(Kafka.needs().artifact), "libs", "*")
+	ports, err := b.reserve(2 * b.spec.Nodes)
+	if err != nil {
+		return err
+	}
+	cluster, err := kafkaCluster(b.dir)
+	if err != nil {
+		return err
+	}
+	nodes := make([]int, b.spec.Nodes)
+	for i := range nodes {
+		nodes[i] = i + 1
+	}
+	errs := inParallel(nodes, func(id int) error {
+		name := fmt.Sprintf("kafka-%d", id)
+		data := filepath.Join(b.dir, name)
+		properties, err := b.write(name+".properties", kafkaProperties(id, ports, data))
+		if err != nil {
+			return err
+		}
+		format := command{args: []string{java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", class, "kafka.tools.StorageTool", "format",
+			"--ignore-formatted", "-t", cluster, "-c", properties}}
+		return format.run(ctx, "")
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, id := range nodes {
+		name := fmt.Sprintf("kafka-%d", id)
+		b.add(name, ports[2*id-2], command{args: []string{java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+			"-cp", class, "kafka.Kafka", filepath.Join(b.dir, name+".properties")}})
+	}
+	b.version = kafkaVersion
+	return nil
+}
+
+// kafkaCluster is the identifier of the cluster whose data is in the directory, or that of a new one, 16 bytes in base64.
+func kafkaCluster(dir string) (string, error) {
+	path := filepath.Join(dir, "cluster")
+	known, err := os.ReadFile(path)
+	if err == nil {
+		return string(known), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	random := make([]byte, 16)
+	_, _ = rand.Read(random) // never fails
+	// It may not begin with a dash, which would look like an option.
+	id := "x" + base64.RawURLEncoding.EncodeToString(random)[1:]
+	return id, os.WriteFile(path, []byte(id), 0o644) //nolint:gosec // no secret
+}
+
+// kafkaProperties is the configuration of a node. Of ports each node has two, for clients and for controllers.
+func kafkaProperties(id int, ports []int, data string) string {
+	nodes := len(ports) / 2
+	voters := make([]string, nodes)
+	for i := range voters {
+		voters[i] = fmt.Sprintf("%d@%s", i+1, loopback(ports[2*i+1]))
+	}
+	client, controller := loopback(ports[2*id-2]), loopback(ports[2*id-1])
+	replicas, inSync := nodes, nodes/2+1
+	lines := []string{
+		"process.roles=broker,controller",
+		fmt.Sprintf("node.id=%d", id),
+		"controller.quorum.voters=" + strings.Join(voters, ","),
+		"controller.listener.names=CONTROLLER",
+		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+		"listeners=PLAINTEXT://" + client + ",CONTROLLER://" + controller,
+		"advertised.listeners=PLAINTEXT://" + client,
+		"log.dirs=" + data,
+		"num.partitions=4",
+		fmt.Sprintf("default.replication.factor=%d", replicas),
+		fmt.Sprintf("min.insync.replicas=%d", inSync),
+		// What Kafka keeps for itself has 50 partitions by default, which are made when they are first needed.
+		"offsets.topic.num.partitions=4",
+		fmt.Sprintf("offsets.topic.replication.factor=%d", replicas),
+		"transaction.state.log.num.partitions=4",
+		fmt.Sprintf("transaction.state.log.replication.factor=%d", replicas),
+		fmt.Sprintf("transaction.state.log.min.isr=%d", inSync),
+		"share.coordinator.state.topic.num.partitions=4",
+		fmt.Sprintf("share.coordinator.state.topic.replication.factor=%d", replicas),
+		fmt.Sprintf("share.coordinator.state.topic.min.isr=%d", inSync),
+		// Three seconds for every first join by default.
+		"group.initial.rebalance.delay.ms=0",
+		"group.min.session.timeout.ms=1000",
+		// Of the newer groups (KIP-848) and of share groups the broker decides session and heartbeat.
+		"group.consumer.min.session.timeout.ms=1000",
+		"group.consumer.session.timeout.ms=6000",
+		"group.consumer.min.heartbeat.interval.ms=100",
+		"group.consumer.heartbeat.interval.ms=500",
+		"group.consumer.assignment.interval.ms=0",
+		"group.share.min.session.timeout.ms=1000",
+		"group.share.session.timeout.ms=6000",
+		"group.share.min.heartbeat.interval.ms=100",
+		"group.share.heartbeat.interval.ms=500",
+		"group.share.assignment.interval.ms=0",
+		// Until the session of a killed broker ends the controller refuses the one that comes back: 9 seconds by default.
+		"broker.session.timeout.ms=2000",
+		"broker.heartbeat.interval.ms=300",
+	}
+	return strings.Join(lines, "\n") + "\n"
+}

@@ -1,0 +1,6 @@
+package broker
+
+import "syscall"
+
+// dieWithParent lets the kernel kill the child when the thread ends that started it.
+func dieWithParent(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGKILL }
