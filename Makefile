@@ -6,8 +6,8 @@ SHELL := bash
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules --no-print-directory --warn-undefined-variables
 
-# Each directory with a go.mod is a module of its own: the one that users import, and those beside it.
-MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod */go.mod)))
+# Each directory with a go.mod is a module of its own: the one that users import, and those beside it and in tests.
+MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod */go.mod */*/go.mod)))
 BIN := $(CURDIR)/.bin
 
 GOLANGCI_LINT_VERSION := v2.15.0
@@ -30,16 +30,28 @@ all: fmt lint test ## Format, lint and test: what a commit needs (the default)
 
 .PHONY: help
 help: ## Say what the targets do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: ## Run the tour, examples/orders, until Ctrl-C; ARGS=-load sends it a month of orders
 	@cd examples && go build -buildvcs=false -o $(BIN)/orders ./orders && exec $(BIN)/orders $(ARGS)
 
 .PHONY: test
-test: ## Test every module with -race and vet, drain the tour 10 times, check generated files
+test: ## Test every module with -race and vet and against real brokers, drain the tour 10 times, check generated files
 	@scripts/generated $(MODULES)
 	@scripts/test $(MODULES)
+
+.PHONY: brokers-up
+brokers-up: ## Start real brokers for the tests that stay until brokers-down; prints what to export; ARGS='kafka redis' starts some
+	@scripts/brokers up $(ARGS)
+
+.PHONY: brokers-down
+brokers-down: ## Stop what brokers-up started
+	@scripts/brokers down $(ARGS)
+
+.PHONY: brokers-status
+brokers-status: ## Say which brokers run, and where
+	@scripts/brokers status
 
 .PHONY: test-fast
 test-fast: ## Test every module without what is slow: no race detector, no drain

@@ -25,13 +25,23 @@ func Kinds() []Kind {
 	return []Kind{Kafka, RabbitMQ, ElasticMQ, Fauxqs, Redis, PostgreSQL, MariaDB}
 }
 
-// ParseKind is the kind of that name; upper and lower case are the same.
+// ParseKind is the kind of that name, or of that of its protocol; upper and lower case are the same.
 func ParseKind(name string) (Kind, error) {
-	k := Kind(strings.ToLower(strings.TrimSpace(name)))
-	if !slices.Contains(Kinds(), k) {
-		return "", fmt.Errorf("broker %q: want one of %s", name, names(Kinds()))
+	switch k := Kind(strings.ToLower(strings.TrimSpace(name))); k {
+	case Kafka, RabbitMQ, Redis, PostgreSQL, MariaDB, ElasticMQ, Fauxqs:
+		return k, nil
+	case "amqp":
+		return RabbitMQ, nil
+	case "postgresql":
+		return PostgreSQL, nil
+	case "mysql":
+		return MariaDB, nil
+	case "sqs":
+		return ElasticMQ, nil
+	case "sns":
+		return Fauxqs, nil
 	}
-	return k, nil
+	return "", fmt.Errorf("broker %q: want one of %s", name, names(Kinds()))
 }
 
 // ParseKinds are the kinds of a list with commas or spaces, each once and in the order of Kinds. An empty list is none.

@@ -86,3 +86,16 @@ func release(all []reservation) error {
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// FreePorts are n ports that nobody has now, for somebody else who listens soon. Unlike those of a Broker they are not held.
+func FreePorts(n int) ([]int, error) {
+	taken, err := reserve(n)
+	if err != nil {
+		return nil, err
+	}
+	ports := make([]int, n)
+	for i, r := range taken {
+		ports[i] = r.port
+	}
+	return ports, release(taken)
+}

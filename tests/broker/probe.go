@@ -36,6 +36,35 @@ func (k Kind) Probe(ctx context.Context, address string) (version string, err er
 	return version, nil
 }
 
+// Answers asks each of the addresses, with commas between them, whether it serves; see Probe. It returns the version that the first one names.
+func (k Kind) Answers(ctx context.Context, addresses string) (version string, err error) {
+	for i, address := range strings.Split(addresses, ",") {
+		v, err := k.Probe(ctx, address)
+		if err != nil {
+			return "", err
+		}
+		if i == 0 {
+			version = v
+		}
+	}
+	return version, nil
+}
+
+// Await waits until the addresses answer, at most as long as a node may take to start. A broker of somebody else that cannot be watched is awaited so.
+func (k Kind) Await(ctx context.Context, addresses string) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	var last error
+	err = until(ctx, 200*time.Millisecond, func() (bool, error) {
+		version, last = k.Answers(ctx, addresses)
+		return last == nil, nil
+	})
+	if err != nil {
+		return "", last
+	}
+	return version, nil
+}
+
 // ask gets a URL, which must be answered with 200.
 func ask(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

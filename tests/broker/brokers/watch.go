@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// event is a line of go test -json; see go doc test2json.
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string
+	Test       string
+	Output     string
+}
+
+// outcome is an integration test that has ended. A test of subtests has none of its own.
+type outcome struct {
+	Package string `json:"package"`
+	Test    string `json:"test"`
+	Result  string `json:"result"` // pass, fail or skip
+	// Reason is why it was skipped, with the place in the source.
+	Reason string `json:"reason,omitempty"`
+}
+
+// watch prints events as go test does that is not asked for JSON: a line for each package, and of those that fail also what the failed tests said. It appends the
+// integration tests to a file.
+func watch(events io.Reader, out io.Writer, record string) (err error) {
+	file, err := os.OpenFile(record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // names of tests
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	w := &watcher{out: out, record: json.NewEncoder(file), runs: make(map[string]*packageRun)}
+	lines := bufio.NewReader(events)
+	for {
+		line, readErr := lines.ReadString('\n')
+		if line != "" {
+			if err := w.take(line); err != nil {
+				return err
+			}
+		}
+		if errors.Is(readErr, io.EOF) {
+			return w.rest()
+		}
+		if readErr != nil {
+			return readErr
+		}
+	}
+}
+
+type watcher struct {
+	out    io.Writer
+	record *json.Encoder
+	runs   map[string]*packageRun
+}
+
+// packageRun is a package whose tests run.
+type packageRun struct {
+	tests []*testRun // in the order in which they began
+	said  []string   // by the package itself
+}
+
+// testRun is a test, or one of its subtests.
+type testRun struct {
+	name   string
+	result string // "" while it runs
+	said   []string
+}
+
+func (p *packageRun) test(name string) *testRun {
+	for _, t := range slices.Backward(p.tests) {
+		if t.name == name {
+			return t
+		}
+	}
+	t := &testRun{name: name}
+	p.tests = append(p.tests, t)
+	return t
+}
+
+func (w *watcher) take(line string) error {
+	var e event
+	if err := json.Unmarshal([]byte(line), &e); err != nil { // of the go command itself
+		_, err := io.WriteString(w.out, line)
+		return err
+	}
+	if e.Action == "build-output" {
+		_, err := io.WriteString(w.out, e.Output)
+		return err
+	}
+	if e.Package == "" {
+		return nil
+	}
+	p := w.runs[e.Package]
+	if p == nil {
+		p = &packageRun{}
+		w.runs[e.Package] = p
+	}
+	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
+	switch {
+	case e.Test == "" && ended:
+		delete(w.runs, e.Package)
+		return w.finish(e.Package, p, e.Action)
+	case e.Test == "" && e.Action == "output":
+		p.said = append(p.said, e.Output)
+	case e.Test != "" && ended:
+		p.test(e.Test).result = e.Action
+	case e.Test != "" && e.Action == "output" && !progress.MatchString(e.Output):
+		t := p.test(e.Test)
+		t.said = append(t.said, e.Output)
+	case e.Test != "":
+		p.test(e.Test)
+	}
+	return nil
+}
+
+// progress are lines that say which test runs.
+var progress = regexp.MustCompile(`^=== (RUN|PAUSE|CONT|NAME) `)
+
+// finish prints what a package has to say, and records its integration tests.
+func (w *watcher) finish(name string, p *packageRun, result string) error {
+	if result == "fail" {
+		for _, t := range p.tests {
+			if t.result == "fail" || t.result == "" {
+				p.say(w.out, t.said)
+			}
+		}
+	}
+	for _, line := range p.said {
+		if result == "fail" && line != "PASS\n" || strings.HasPrefix(line, "ok ") || strings.HasPrefix(line, "? ") {
+			fmt.Fprint(w.out, line)
+		}
+	}
+	for _, t := range p.tests {
+		if !integration(t.name) || p.parent(t.name) {
+			continue
+		}
+		o := outcome{Package: name, Test: t.name, Result: t.result}
+		switch t.result {
+		case "": // it did not end, since the package did
+			o.Result = "fail"
+		case "skip":
+			o.Reason = reason(t.said)
+		}
+		if err := w.record.Encode(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (*packageRun) say(out io.Writer, lines []string) {
+	for _, line := range lines {
+		fmt.Fprint(out, line)
+	}
+}
+
+// parent reports whether a test has subtests.
+func (p *packageRun) parent(name string) bool {
+	return slices.ContainsFunc(p.tests, func(t *testRun) bool { return strings.HasPrefix(t.name, name+"/") })
+}
+
+// rest is for packages of which no end was heard, since go test was stopped.
+func (w *watcher) rest() error {
+	var errs []error
+	for name, p := range w.runs {
+		if len(p.tests) > 0 {
+			errs = append(errs, w.finish(name, p, "fail"))
+			fmt.Fprintf(w.out, "FAIL\t%s [did not end]\n", name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reals finds the word Real in the name of a test, and what follows.
+var reals = regexp.MustCompile(`Real($|[^a-z].*)`)
+
+// integration reports whether a test needs something real, which its name says; time is not meant.
+func integration(test string) bool {
+	test, _, _ = strings.Cut(test, "/")
+	match := reals.FindStringSubmatch(test)
+	return match != nil && !strings.HasPrefix(match[1], "Time")
+}
+
+// places is a line that a test wrote, with its place.
+var places = regexp.MustCompile(`^\s*([^\s:]+\.go:\d+: .*)`)
+
+// reason is the last that a test said with its place, which is why it was skipped.
+func reason(said []string) string {
+	for _, line := range slices.Backward(said) {
+		if match := places.FindStringSubmatch(line); match != nil {
+			return match[1]
+		}
+	}
+	return ""
+}
