@@ -17,7 +17,7 @@ type Spec struct {
 	Kind Kind
 	// Nodes is how many processes share the work: 1, which 0 means, or with Kafka 3, which replicate everything three times and confirm a record when two have it.
 	Nodes int
-	// Durable lets ElasticMQ keep its messages over a restart, at a tenth of its speed. With fauxqs, which cannot, it is an error, and all others keep theirs anyway.
+	// Durable lets ElasticMQ keep its messages over a restart, at a tenth of its speed. With fauxqs, which cannot, it is an error. All others keep theirs anyway.
 	Durable bool
 	// Dir is where data and logs go; it is made, and what an earlier broker of the same kind left there is used. Left out, it is a new one, which Remove removes.
 	Dir string
@@ -91,7 +91,7 @@ func (b *Broker) set(ctx context.Context) (err error) {
 		return err
 	}
 	if b.spec.Dir != "" {
-		err = os.MkdirAll(b.dir, 0o755)
+		err = os.MkdirAll(b.dir, 0o755) //nolint:gosec // PostgreSQL runs as another user
 	} else if b.dir, err = os.MkdirTemp("", "patron-"+string(b.spec.Kind)+"-"); err == nil {
 		b.ours = true
 		err = os.Chmod(b.dir, 0o755) //nolint:gosec // PostgreSQL runs as another user

@@ -39,8 +39,9 @@ func (b *Broker) setKafka(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		format := command{args: []string{java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", class, "kafka.tools.StorageTool", "format",
-			"--ignore-formatted", "-t", cluster, "-c", properties}}
+		format := command{args: []string{
+			java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", class, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster, "-c", properties,
+		}}
 		return format.run(ctx, "")
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -48,8 +49,10 @@ func (b *Broker) setKafka(ctx context.Context) error {
 	}
 	for _, id := range nodes {
 		name := fmt.Sprintf("kafka-%d", id)
-		b.add(name, ports[2*id-2], command{args: []string{java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-			"-cp", class, "kafka.Kafka", filepath.Join(b.dir, name+".properties")}})
+		b.add(name, ports[2*id-2], command{args: []string{
+			java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+			"-cp", class, "kafka.Kafka", filepath.Join(b.dir, name+".properties"),
+		}})
 	}
 	b.version = kafkaVersion
 	return nil
@@ -58,7 +61,7 @@ func (b *Broker) setKafka(ctx context.Context) error {
 // kafkaCluster is the identifier of the cluster whose data is in the directory, or that of a new one, 16 bytes in base64.
 func kafkaCluster(dir string) (string, error) {
 	path := filepath.Join(dir, "cluster")
-	known, err := os.ReadFile(path)
+	known, err := os.ReadFile(path) //nolint:gosec // ours
 	if err == nil {
 		return string(known), nil
 	}

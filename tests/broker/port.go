@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// The ports that are taken: above those that are well known, and below those that the kernel gives to clients, which begin at 32768 unless it is told otherwise.
+// The ports that are taken: above those that are well known, below those that the kernel gives to clients, which begin at 32768 unless it is told otherwise.
 const (
 	firstPort = 20000
 	lastPort  = 32767

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// setPostgreSQL makes a cluster with a database patron, whose user postgres needs no password. PostgreSQL does not run as root, so for root it runs as postgres.
+// setPostgreSQL makes a cluster with a database patron, whose user postgres needs no password. For root it runs as the user postgres, since it refuses root.
 func (b *Broker) setPostgreSQL(ctx context.Context) error {
 	initdb, err := b.program("initdb")
 	if err != nil {
@@ -23,14 +23,14 @@ func (b *Broker) setPostgreSQL(ctx context.Context) error {
 	}
 	var as *syscall.Credential
 	home := filepath.Join(b.dir, "cluster")
-	if err := os.MkdirAll(home, 0o755); err != nil {
+	if err := os.MkdirAll(home, 0o750); err != nil {
 		return err
 	}
 	if os.Geteuid() == 0 {
 		if as, err = credential("postgres"); err != nil {
 			return err
 		}
-		if err := passable(home); err != nil {
+		if err := passable(b.dir); err != nil {
 			return err
 		}
 		if err := os.Chown(home, int(as.Uid), int(as.Gid)); err != nil {
@@ -44,8 +44,8 @@ func (b *Broker) setPostgreSQL(ctx context.Context) error {
 		if err := os.RemoveAll(fresh); err != nil {
 			return err
 		}
-		make := command{user: as, args: []string{initdb, "-D", fresh, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"}}
-		if err := make.run(ctx, ""); err != nil {
+		create := command{user: as, args: []string{initdb, "-D", fresh, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"}}
+		if err := create.run(ctx, ""); err != nil {
 			return err
 		}
 		single := command{user: as, args: []string{server, "--single", "-D", fresh, "-c", "fsync=off", "postgres"}}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,7 +16,7 @@ import (
 	"time"
 )
 
-// Process is one that was started, by this program or by an earlier one. It can be stopped by whoever may send it signals. Its fields are for keeping it in a file.
+// Process is one that was started, by this program or by an earlier one. It can be stopped by whoever may send it signals. It can be kept as JSON.
 type Process struct {
 	// PID alone says little about a process that somebody else started: it may have ended, and another may have its number.
 	PID int `json:"pid"`
@@ -76,7 +77,7 @@ var errGone = errors.New("no such process")
 // identity is what no other process with this number has: the time of its start, since the machine's. It is an error that there is none, or that it has ended.
 func identity(pid int) (string, error) {
 	if runtime.GOOS != "linux" {
-		out, err := exec.Command("ps", "-o", "stat=,lstart=", "-p", strconv.Itoa(pid)).Output() //nolint:noctx // it looks into a table
+		out, err := exec.Command("ps", "-o", "stat=,lstart=", "-p", strconv.Itoa(pid)).Output() //nolint:noctx,gosec // it looks into a table
 		state, started, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 		if err != nil || strings.HasPrefix(state, "Z") {
 			return "", errGone
@@ -107,7 +108,7 @@ func readStat(pid int) (stat, error) {
 		return stat{}, errGone
 	}
 	// The second field is the name, in parentheses, and may hold anything.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return stat{}, errGone
 	}

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// setRabbitMQ sets up a node of its own name, with an epmd of its own, the daemon that tells Erlang's nodes where others are. Left to itself RabbitMQ starts one
-// for the whole machine, which stays.
+// setRabbitMQ sets up a node of its own name, with an epmd of its own, the daemon that tells Erlang's nodes where others are. Left to itself RabbitMQ starts
+// one for the whole machine, which stays.
 func (b *Broker) setRabbitMQ() error {
 	server, err := b.program("rabbitmq-server")
 	if err != nil {
@@ -35,7 +36,7 @@ func (b *Broker) setRabbitMQ() error {
 	}
 	b.helpers = []*Node{{
 		name: "epmd", address: loopback(ports[1]), detached: b.spec.Detached, probe: accepts,
-		command: command{args: []string{epmd, "-port", fmt.Sprint(ports[1]), "-address", "127.0.0.1"}, log: filepath.Join(b.dir, "epmd.log")},
+		command: command{args: []string{epmd, "-port", strconv.Itoa(ports[1]), "-address", "127.0.0.1"}, log: filepath.Join(b.dir, "epmd.log")},
 	}}
 	b.add("rabbitmq", ports[0], command{args: []string{server}, env: rabbitMQEnv(b.dir, ports)})
 	return nil
@@ -63,7 +64,8 @@ func rabbitMQEnv(dir string, ports []int) []string {
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=" + strings.Join([]string{
 			"+sbwt none +sbwtdcpu none +sbwtdio none", "-kernel inet_dist_use_interface {127,0,0,1}",
 		}, " "),
-		// With this the script becomes the virtual machine instead of staying its parent, and so ours is the process that matters; -noinput takes back what else it means.
+		// With this the script becomes the virtual machine instead of staying its parent, so that ours is the process that matters; -noinput takes back what
+		// else it means.
 		"RABBITMQ_ALLOW_INPUT=1",
 		"RABBITMQ_SERVER_START_ARGS=-noinput",
 	}

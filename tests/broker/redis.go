@@ -1,9 +1,9 @@
 package broker
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // setRedis sets up a server that writes every change to its log before it answers. It leaves the syncing to the kernel: "everysec", the usual setting, lets a
@@ -14,7 +14,7 @@ func (b *Broker) setRedis() error {
 		return err
 	}
 	data := filepath.Join(b.dir, "data")
-	if err := os.MkdirAll(data, 0o755); err != nil {
+	if err := os.MkdirAll(data, 0o750); err != nil {
 		return err
 	}
 	ports, err := b.reserve(1)
@@ -22,7 +22,7 @@ func (b *Broker) setRedis() error {
 		return err
 	}
 	b.add("redis", ports[0], command{args: []string{
-		server, "--bind", "127.0.0.1", "--port", fmt.Sprint(ports[0]), "--dir", data,
+		server, "--bind", "127.0.0.1", "--port", strconv.Itoa(ports[0]), "--dir", data,
 		"--save", "", "--appendonly", "yes", "--appendfsync", "no",
 	}})
 	return nil

@@ -49,7 +49,7 @@ func newStore(dir string, progress io.Writer) (*store, error) {
 	if progress == nil {
 		progress = io.Discard
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("cache of the brokers: %w", err)
 	}
 	return &store{dir: dir, progress: progress}, nil
@@ -68,7 +68,7 @@ func (s *store) lock(ctx context.Context, name string) (unlock func(), err error
 
 // Lock waits until this caller is the only one that has the file locked, and makes the file if need be. A process that dies gives its locks up.
 func Lock(ctx context.Context, path string) (unlock func(), err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the caller names it
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +129,6 @@ func (s *store) fetch(ctx context.Context, a artifact) error {
 	}
 	if _, err := os.Stat(filepath.Join(fresh, a.proof)); err != nil {
 		return fmt.Errorf("fetching %s: it came without %s", a.name, a.proof)
-	}
-	if err := os.Chmod(fresh, 0o755); err != nil { //nolint:gosec // jars are for everybody
-		return err
 	}
 	if err := os.RemoveAll(s.path(a)); err != nil { // something without its proof
 		return err

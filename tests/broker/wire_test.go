@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,40 +117,63 @@ func mariaDBDoes(query string) func(context.Context, string) error {
 	}
 }
 
-func sqs(ctx context.Context, address string, parameters url.Values) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", strings.NewReader(parameters.Encode()))
+// sqs calls an action of SQS and puts the answer into result, unless it is nil.
+func sqs(ctx context.Context, address, action string, parameters map[string]string, result any) error {
+	body, err := json.Marshal(parameters)
 	if err != nil {
-		return "", err
+		return err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	request.Header.Set("X-Amz-Target", "AmazonSQS."+action)
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", parameters.Get("Action"), answer.Status, text)
+	switch {
+	case err != nil:
+		return err
+	case answer.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: %s: %s", action, answer.Status, text)
+	case result == nil:
+		return nil
 	}
-	return string(text), err
+	return json.Unmarshal(text, result)
 }
 
-func sqsQueue(address string) string { return "http://" + address + "/000000000000/kept" }
+type sqsQueue struct {
+	QueueURL string `json:"QueueUrl"`
+}
 
 func leaveSQS(ctx context.Context, address string) error {
-	if _, err := sqs(ctx, address, url.Values{"Action": {"CreateQueue"}, "QueueName": {"kept"}}); err != nil {
+	var q sqsQueue
+	if err := sqs(ctx, address, "CreateQueue", map[string]string{"QueueName": "kept"}, &q); err != nil {
 		return err
 	}
-	_, err := sqs(ctx, address, url.Values{"Action": {"SendMessage"}, "QueueUrl": {sqsQueue(address)}, "MessageBody": {"it is kept"}})
-	return err
+	return sqs(ctx, address, "SendMessage", map[string]string{"QueueUrl": q.QueueURL, "MessageBody": "it is kept"}, nil)
 }
 
 func lookSQS(ctx context.Context, address string) error {
-	text, err := sqs(ctx, address, url.Values{"Action": {"ReceiveMessage"}, "QueueUrl": {sqsQueue(address)}, "VisibilityTimeout": {"0"}})
-	if err == nil && !strings.Contains(text, "it is kept") {
-		err = fmt.Errorf("got %s, want the message", text)
+	var q sqsQueue
+	if err := sqs(ctx, address, "GetQueueUrl", map[string]string{"QueueName": "kept"}, &q); err != nil {
+		return err
 	}
-	return err
+	var got struct {
+		Messages []struct{ Body string }
+	}
+	if err := sqs(ctx, address, "ReceiveMessage", map[string]string{"QueueUrl": q.QueueURL}, &got); err != nil {
+		return err
+	}
+	if len(got.Messages) != 1 || got.Messages[0].Body != "it is kept" {
+		return fmt.Errorf("got %+v, want the message", got.Messages)
+	}
+	// It is there for the next who looks.
+	return sqs(ctx, address, "SendMessage", map[string]string{"QueueUrl": q.QueueURL, "MessageBody": "it is kept"}, nil)
 }
 
 // kafkaAsks sends a request of Kafka's older form and returns the answer, without its correlation.
@@ -197,7 +221,7 @@ func kafkaLeader(ctx context.Context, addresses string) (string, error) {
 			host := kafkaString(r)
 			err = errors.Join(err, binary.Read(r, binary.BigEndian, &port))
 			kafkaString(r) // rack
-			nodes[id] = net.JoinHostPort(host, fmt.Sprint(port))
+			nodes[id] = net.JoinHostPort(host, strconv.FormatUint(uint64(port), 10))
 		}
 		kafkaString(r)                             // cluster
 		_, _ = r.Seek(4+4+2+2+4+1, io.SeekCurrent) // controller, number of topics, error, name, internal
@@ -252,15 +276,22 @@ func leaveKafka(ctx context.Context, addresses string) error {
 	request = append(request, kafkaTopic...)
 	request = append(request, 0, 0, 0, 1, 0, 0, 0, 0) // one partition, 0
 	request = binary.BigEndian.AppendUint32(request, uint32(len(records)))
-	answer, err := kafkaAsks(ctx, leader, 0, 3, append(request, records...))
-	if err != nil {
-		return err
-	}
-	// One topic, its name, one partition, its number: then the code.
-	if code := binary.BigEndian.Uint16(answer[4+6+4+4:]); code != 0 {
-		return fmt.Errorf("produce: error %d", code)
-	}
-	return nil
+	request = append(request, records...)
+	return until(ctx, 100*time.Millisecond, func() (bool, error) {
+		answer, err := kafkaAsks(ctx, leader, 0, 3, request)
+		if err != nil {
+			return false, err
+		}
+		// One topic, its name, one partition, its number: then the code.
+		switch code := binary.BigEndian.Uint16(answer[4+6+4+4:]); code {
+		case 0:
+			return true, nil
+		case 3, 5, 6: // it does not know yet that it leads
+			return false, nil
+		default:
+			return false, fmt.Errorf("produce: error %d", code)
+		}
+	})
 }
 
 func lookKafka(ctx context.Context, addresses string) error {
@@ -339,7 +370,7 @@ func openRabbitMQ(ctx context.Context, address string) (amqp, error) {
 		class, want uint16
 	}{
 		{0, "", 10, 10}, // start
-		{0, "\x00\x0a\x00\x0b\x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x0c\x00guest\x00guest\x05en_US", 10, 30}, // start-ok, tune
+		{0, "\x00\x0a\x00\x0b\x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x0c\x00guest\x00guest\x05en_US", 10, 30}, //nolint:dupword // start-ok, tune
 		{0, "\x00\x0a\x00\x1f\x07\xff\x00\x02\x00\x00\x00\x00", 0, 0},                                       // tune-ok
 		{0, "\x00\x0a\x00\x28\x01/\x00\x00", 10, 41},                                                        // open
 		{1, "\x00\x14\x00\x0a\x00", 20, 11},                                                                 // channel

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -48,7 +49,7 @@ func (s *set) file() string { return filepath.Join(s.dir, "state.json") }
 
 // open waits until no other command changes the set, and reads it.
 func (s *set) open(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return nil, err
 	}
 	unlock, err = broker.Lock(ctx, filepath.Join(s.dir, "lock"))
@@ -133,7 +134,7 @@ func (e entry) runs(ctx context.Context) bool {
 
 // remove stops what is left of a broker, and forgets it.
 func (s *set) remove(ctx context.Context, e entry) error {
-	end := e.Record.Remove
+	end := e.Remove
 	if e.How == compose {
 		end = func(ctx context.Context) error { return s.composeDown(ctx, e.Kind) }
 	}
@@ -218,7 +219,7 @@ func (s *set) lookAt(ctx context.Context, k broker.Kind, out bool) state {
 	}
 	pids := make([]string, len(e.Processes))
 	for i, p := range e.Processes {
-		pids[i] = fmt.Sprint(p.PID)
+		pids[i] = strconv.Itoa(p.PID)
 	}
 	return state{kind: k, how: e.How, version: e.Version, address: e.Address, pids: strings.Join(pids, ","), up: e.runs(ctx)}
 }

@@ -79,9 +79,9 @@ func (s *set) table(ctx context.Context, record string) error {
 		}
 		leftOut := slices.ContainsFunc(states, func(st state) bool { return string(st.kind) == what && st.how == without })
 		switch {
-		case o.Result == "pass":
+		case o.Result == passed:
 			c.passed++
-		case o.Result == "fail":
+		case o.Result == failed:
 			c.failed++
 		case conditional(o):
 			c.inapplicable++
@@ -131,7 +131,7 @@ func row(title, version, how string, c *counts) []string {
 
 // readOutcomes reads what watch has written. A file that is not there is an empty one.
 func readOutcomes(path string) ([]outcome, error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the caller names it
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -161,11 +161,11 @@ func columns(out io.Writer, rows [][]string) error {
 		}
 	}
 	for _, r := range rows {
-		line := ""
+		var line strings.Builder
 		for i, cell := range r {
-			line += cell + strings.Repeat(" ", widths[i]-len(cell)+2)
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-len(cell)+2))
 		}
-		if _, err := fmt.Fprintln(out, strings.TrimRight(line, " ")); err != nil {
+		if _, err := fmt.Fprintln(out, strings.TrimRight(line.String(), " ")); err != nil {
 			return err
 		}
 	}

@@ -14,12 +14,18 @@ import (
 
 // event is a line of go test -json; see go doc test2json.
 type event struct {
-	Action     string
-	Package    string
-	ImportPath string
-	Test       string
-	Output     string
+	Action  string `json:"Action"`
+	Package string `json:"Package"`
+	Test    string `json:"Test"`
+	Output  string `json:"Output"`
 }
+
+// How tests and packages end.
+const (
+	passed  = "pass"
+	failed  = "fail"
+	skipped = "skip"
+)
 
 // outcome is an integration test that has ended. A test of subtests has none of its own.
 type outcome struct {
@@ -30,7 +36,7 @@ type outcome struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// watch prints events as go test does that is not asked for JSON: a line for each package, and of those that fail also what the failed tests said. It appends the
+// watch prints events as go test does that is not asked for JSON: a line for each package, and of those that fail also what the failed tests said. It adds the
 // integration tests to a file.
 func watch(events io.Reader, out io.Writer, record string) (err error) {
 	file, err := os.OpenFile(record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // names of tests
@@ -104,7 +110,7 @@ func (w *watcher) take(line string) error {
 		p = &packageRun{}
 		w.runs[e.Package] = p
 	}
-	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
+	ended := e.Action == passed || e.Action == failed || e.Action == skipped
 	switch {
 	case e.Test == "" && ended:
 		delete(w.runs, e.Package)
@@ -127,15 +133,15 @@ var progress = regexp.MustCompile(`^=== (RUN|PAUSE|CONT|NAME) `)
 
 // finish prints what a package has to say, and records its integration tests.
 func (w *watcher) finish(name string, p *packageRun, result string) error {
-	if result == "fail" {
+	if result == failed {
 		for _, t := range p.tests {
-			if t.result == "fail" || t.result == "" {
+			if t.result == failed || t.result == "" {
 				p.say(w.out, t.said)
 			}
 		}
 	}
 	for _, line := range p.said {
-		if result == "fail" && line != "PASS\n" || strings.HasPrefix(line, "ok ") || strings.HasPrefix(line, "? ") {
+		if result == failed && line != "PASS\n" || strings.HasPrefix(line, "ok ") || strings.HasPrefix(line, "? ") {
 			fmt.Fprint(w.out, line)
 		}
 	}
@@ -146,8 +152,8 @@ func (w *watcher) finish(name string, p *packageRun, result string) error {
 		o := outcome{Package: name, Test: t.name, Result: t.result}
 		switch t.result {
 		case "": // it did not end, since the package did
-			o.Result = "fail"
-		case "skip":
+			o.Result = failed
+		case skipped:
 			o.Reason = reason(t.said)
 		}
 		if err := w.record.Encode(o); err != nil {
@@ -173,7 +179,7 @@ func (w *watcher) rest() error {
 	var errs []error
 	for name, p := range w.runs {
 		if len(p.tests) > 0 {
-			errs = append(errs, w.finish(name, p, "fail"))
+			errs = append(errs, w.finish(name, p, failed))
 			fmt.Fprintf(w.out, "FAIL\t%s [did not end]\n", name)
 		}
 	}
