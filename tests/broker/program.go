@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +20,7 @@ func (p program) find() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		slices.SortFunc(dirs, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(b, a)) }) // 15 stands before 9.6
+		slices.SortFunc(dirs, func(a, b string) int { return slices.Compare(numbers(b), numbers(a)) })
 		for _, dir := range dirs {
 			if path, err := exec.LookPath(filepath.Join(dir, p.name)); err == nil {
 				return path, nil
@@ -28,6 +28,16 @@ func (p program) find() (string, error) {
 		}
 	}
 	return exec.LookPath(p.name)
+}
+
+// numbers are those in a text: 9.6 is before 15.
+func numbers(text string) []int {
+	var all []int
+	for digits := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < '0' || r > '9' }) {
+		n, _ := strconv.Atoi(digits) // too large is the largest
+		all = append(all, n)
+	}
+	return all
 }
 
 // missing are the programs that are not there.
