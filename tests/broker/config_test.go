@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,7 @@ func TestThreeKafkaNodesAreOneClusterThatReplicates(t *testing.T) {
 		got := properties(t, kafkaProperties(id, ports, "/data"))
 		client, controller := 21001+2*(id-1), 21002+2*(id-1)
 		for name, want := range map[string]string{
-			"node.id":                                          fmt.Sprint(id),
+			"node.id":                                          strconv.Itoa(id),
 			"log.dirs":                                         "/data",
 			"controller.quorum.voters":                         "1@127.0.0.1:21002,2@127.0.0.1:21004,3@127.0.0.1:21006",
 			"listeners":                                        fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", client, controller),

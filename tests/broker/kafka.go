@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -83,45 +86,56 @@ func kafkaProperties(id int, ports []int, data string) string {
 		voters[i] = fmt.Sprintf("%d@%s", i+1, loopback(ports[2*i+1]))
 	}
 	client, controller := loopback(ports[2*id-2]), loopback(ports[2*id-1])
-	replicas, inSync := nodes, nodes/2+1
-	lines := []string{
-		"process.roles=broker,controller",
-		fmt.Sprintf("node.id=%d", id),
-		"controller.quorum.voters=" + strings.Join(voters, ","),
-		"controller.listener.names=CONTROLLER",
-		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-		"listeners=PLAINTEXT://" + client + ",CONTROLLER://" + controller,
-		"advertised.listeners=PLAINTEXT://" + client,
-		"log.dirs=" + data,
-		"num.partitions=4",
-		fmt.Sprintf("default.replication.factor=%d", replicas),
-		fmt.Sprintf("min.insync.replicas=%d", inSync),
-		// What Kafka keeps for itself has 50 partitions by default, which are made when they are first needed.
-		"offsets.topic.num.partitions=4",
-		fmt.Sprintf("offsets.topic.replication.factor=%d", replicas),
-		"transaction.state.log.num.partitions=4",
-		fmt.Sprintf("transaction.state.log.replication.factor=%d", replicas),
-		fmt.Sprintf("transaction.state.log.min.isr=%d", inSync),
-		"share.coordinator.state.topic.num.partitions=4",
-		fmt.Sprintf("share.coordinator.state.topic.replication.factor=%d", replicas),
-		fmt.Sprintf("share.coordinator.state.topic.min.isr=%d", inSync),
-		// Three seconds for every first join by default.
-		"group.initial.rebalance.delay.ms=0",
-		"group.min.session.timeout.ms=1000",
-		// Of the newer groups (KIP-848) and of share groups the broker decides session and heartbeat.
-		"group.consumer.min.session.timeout.ms=1000",
-		"group.consumer.session.timeout.ms=6000",
-		"group.consumer.min.heartbeat.interval.ms=100",
-		"group.consumer.heartbeat.interval.ms=500",
-		"group.consumer.assignment.interval.ms=0",
-		"group.share.min.session.timeout.ms=1000",
-		"group.share.session.timeout.ms=6000",
-		"group.share.min.heartbeat.interval.ms=100",
-		"group.share.heartbeat.interval.ms=500",
-		"group.share.assignment.interval.ms=0",
+	replicas, inSync := strconv.Itoa(nodes), strconv.Itoa(nodes/2+1)
+	settings := KafkaSettings()
+	maps.Copy(settings, map[string]string{
+		"process.roles":                                    "broker,controller",
+		"node.id":                                          strconv.Itoa(id),
+		"controller.quorum.voters":                         strings.Join(voters, ","),
+		"controller.listener.names":                        "CONTROLLER",
+		"listener.security.protocol.map":                   "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+		"listeners":                                        "PLAINTEXT://" + client + ",CONTROLLER://" + controller,
+		"advertised.listeners":                             "PLAINTEXT://" + client,
+		"log.dirs":                                         data,
+		"default.replication.factor":                       replicas,
+		"min.insync.replicas":                              inSync,
+		"offsets.topic.replication.factor":                 replicas,
+		"transaction.state.log.replication.factor":         replicas,
+		"transaction.state.log.min.isr":                    inSync,
+		"share.coordinator.state.topic.replication.factor": replicas,
+		"share.coordinator.state.topic.min.isr":            inSync,
 		// Until the session of a killed broker ends the controller refuses the one that comes back: 9 seconds by default.
-		"broker.session.timeout.ms=2000",
-		"broker.heartbeat.interval.ms=300",
+		"broker.session.timeout.ms":    "2000",
+		"broker.heartbeat.interval.ms": "300",
+	})
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		text.WriteString(name + "=" + settings[name] + "\n")
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return text.String()
+}
+
+// KafkaSettings is what tests may rely on, however many nodes there are: nobody waits for others, and one that was killed is soon missed.
+func KafkaSettings() map[string]string {
+	return map[string]string{
+		"num.partitions": "4",
+		// What Kafka keeps for itself has 50 partitions by default, which are made when they are first needed.
+		"offsets.topic.num.partitions":                 "4",
+		"transaction.state.log.num.partitions":         "4",
+		"share.coordinator.state.topic.num.partitions": "4",
+		// Three seconds for every first join by default.
+		"group.initial.rebalance.delay.ms": "0",
+		"group.min.session.timeout.ms":     "1000",
+		// Of the newer groups (KIP-848) and of share groups the broker decides session and heartbeat.
+		"group.consumer.min.session.timeout.ms":    "1000",
+		"group.consumer.session.timeout.ms":        "6000",
+		"group.consumer.min.heartbeat.interval.ms": "100",
+		"group.consumer.heartbeat.interval.ms":     "500",
+		"group.consumer.assignment.interval.ms":    "0",
+		"group.share.min.session.timeout.ms":       "1000",
+		"group.share.session.timeout.ms":           "6000",
+		"group.share.min.heartbeat.interval.ms":    "100",
+		"group.share.heartbeat.interval.ms":        "500",
+		"group.share.assignment.interval.ms":       "0",
+	}
 }

@@ -58,3 +58,17 @@ type program struct {
 	debian string // the package that has it
 	in     string // a directory, or a pattern of directories, where it is looked for before the path
 }
+
+// Pinned is the version in which a kind of broker is fetched, "" if it is Debian's.
+func Pinned(k Kind) string {
+	switch k {
+	case Kafka:
+		return kafkaVersion
+	case ElasticMQ:
+		return elasticMQVersion
+	case Fauxqs:
+		return fauxqsVersion
+	case RabbitMQ, Redis, PostgreSQL, MariaDB:
+	}
+	return ""
+}

@@ -38,6 +38,7 @@ func says(t *testing.T, answer string, first bool) string {
 
 func TestOnlyWhatServesAnswersAProbe(t *testing.T) {
 	t.Parallel()
+	const postgres = "R\x00\x00\x00\x08\x00\x00\x00\x00S\x00\x00\x00\x19server_version\x0015.18\x00Z\x00\x00\x00\x05I"
 	const http = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 	for name, c := range map[string]struct {
 		kind    Kind
@@ -58,7 +59,7 @@ func TestOnlyWhatServesAnswersAProbe(t *testing.T) {
 		"redis that starts":       {kind: Redis, answer: "-LOADING Redis is loading the dataset in memory\r\n", err: "LOADING"},
 		"redis with a password":   {kind: Redis, answer: "-NOAUTH Authentication required.\r\n"},
 		"redis, but HTTP":         {kind: Redis, answer: http, err: "does not speak"},
-		"postgres":                {kind: PostgreSQL, answer: "R\x00\x00\x00\x08\x00\x00\x00\x00S\x00\x00\x00\x19server_version\x0015.18\x00Z\x00\x00\x00\x05I", version: "15.18"},
+		"postgres":                {kind: PostgreSQL, answer: postgres, version: "15.18"},
 		"postgres with password":  {kind: PostgreSQL, answer: "R\x00\x00\x00\x08\x00\x00\x00\x05"},
 		"postgres that starts":    {kind: PostgreSQL, answer: "E\x00\x00\x00\x0eMstarting\x00\x00", err: "starting"},
 		"postgres, but tiny":      {kind: PostgreSQL, answer: "R\x00\x00\x00\x00", err: "does not speak"},

@@ -136,7 +136,7 @@ func (w *watcher) finish(name string, p *packageRun, result string) error {
 	if result == failed {
 		for _, t := range p.tests {
 			if t.result == failed || t.result == "" {
-				p.say(w.out, t.said)
+				t.say(w.out)
 			}
 		}
 	}
@@ -163,9 +163,19 @@ func (w *watcher) finish(name string, p *packageRun, result string) error {
 	return nil
 }
 
-func (*packageRun) say(out io.Writer, lines []string) {
-	for _, line := range lines {
-		fmt.Fprint(out, line)
+// say prints what a test said below its result, as deep as it is a subtest. What it printed itself stays where it is: a stack, for one.
+func (t *testRun) say(out io.Writer) {
+	indent := strings.Repeat("    ", strings.Count(t.name, "/"))
+	for _, results := range []bool{true, false} {
+		for _, line := range t.said {
+			switch result := strings.HasPrefix(line, "--- "); {
+			case result != results:
+			case result, strings.HasPrefix(line, "    "):
+				fmt.Fprint(out, indent+line)
+			default:
+				fmt.Fprint(out, line)
+			}
+		}
 	}
 }
 
