@@ -1,5 +1,5 @@
-// Package broker starts real brokers and databases for tests, as child processes on free loopback ports and without Docker: Apache Kafka (one node or three),
-// RabbitMQ, Redis, PostgreSQL, MariaDB, ElasticMQ (SQS) and fauxqs (SNS and SQS).
+// Package broker starts real brokers and databases for tests, as child processes on free loopback ports. Docker is not needed. There are Apache Kafka, with one
+// node or three, RabbitMQ, Redis, PostgreSQL, MariaDB, ElasticMQ, which speaks SQS, and fauxqs, which speaks SNS and SQS.
 //
 //	b, err := broker.Start(ctx, broker.Spec{Kind: broker.Kafka, Nodes: 3})
 //	…

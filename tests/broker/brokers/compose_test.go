@@ -176,6 +176,7 @@ esac`)
 }
 
 func TestWhatDockerSaysIsInTheError(t *testing.T) {
+	// not parallel: the path belongs to the process
 	calls := fakeDocker(t, `case "$*" in *" up "*) echo no such image >&2; exit 1;; esac`)
 	w := newWorld(nil)
 
@@ -187,6 +188,7 @@ func TestWhatDockerSaysIsInTheError(t *testing.T) {
 }
 
 func TestWithoutAnEngineThereAreProcesses(t *testing.T) {
+	// not parallel: the path belongs to the process
 	fakeDocker(t, `exit 1`)
 	needsProcesses(t)
 	dir := emptySet(t)
