@@ -56,8 +56,9 @@ func metricSections() []metricSection {
 			{"patron_consumer_in_flight", "Up when a handler is first started for a delivery, down when that has its outcome."},
 			{"patron_consumer_received_messages_total", "When a message is received; one that comes again counts again."},
 			{
-				"patron_consumer_messages_total", "`processed`, `dead`, `discarded`, `released` and `lost` when that is the outcome of a delivery, `failed` at each " +
-					"attempt that fails, `retried` when another one follows, in place or later, `expired` instead of a first attempt that comes too late.",
+				"patron_consumer_messages_total", "`processed`, `duplicate`, `dead`, `discarded`, `released` and `lost` when that is the outcome of a delivery, " +
+					"`failed` at each attempt that fails, `retried` when another one follows, in place or later, `postponed` when the handler did not begin and is " +
+					"started again, `expired` instead of a first attempt that comes too late.",
 			},
 			{"patron_consumer_held_messages", "Up when a message is received, down when it is settled or lost."},
 			{"patron_consumer_oldest_message_age_seconds", "Follows the oldest message that is held, at intervals. It grows when a message is tried again and again."},

@@ -151,6 +151,9 @@ func (s *session) judgeOfBatch(ctx context.Context, span *trace.Span, m *Message
 func byMessage(err error, n int) []error {
 	errs := make([]error, n)
 	batch, ok := errors.AsType[*BatchError](err)
+	if !ok && errors.Is(err, ErrDuplicate) {
+		err = &wholeError{err} // of which of them? Those that are new would be taken off without their effect
+	}
 	for i := range errs {
 		switch {
 		case !ok:
@@ -163,6 +166,11 @@ func byMessage(err error, n int) []error {
 	}
 	return errs
 }
+
+// wholeError is an error of a batch as a whole that says nothing of any one message: what is wrapped in it is hidden.
+type wholeError struct{ err error }
+
+func (e *wholeError) Error() string { return e.err.Error() }
 
 // concludeBatchLocked carries the results of b out. The first message of a lane that failed is tried again after its pause, and holds the lane, as one that is
 // dead does until its dead letter is written; those of the lane that failed or were not touched after it come next, before all that wait in line.

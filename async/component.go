@@ -83,6 +83,16 @@ func New(name string, cf ConsumerFactory, proc ProcessorFunc, oo ...OptionFunc) 
 	for _, v := range slices.Backward(c.config.middlewares) {
 		c.handler = v(c.handler)
 	}
+	if c.config.dedup != nil {
+		dedup, err := c.config.dedup.Deduplicate(c.config.plan(c.name))
+		if err == nil && dedup == nil {
+			err = errors.New("the deduplicator returned neither a middleware nor an error")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("async: component %q: deduplication: %w", c.name, err)
+		}
+		c.handler = dedup(c.handler)
+	}
 	c.handler = newGate(&c.config, c.traits).each(c.handler)
 	return c, nil
 }
@@ -158,8 +168,8 @@ func (c *Component) Info() map[string]any {
 	return info
 }
 
-// Check returns nil while the component is connected, its consumer is healthy and messages do not wait in vain (see [WithWatchdog]), else the cause. A pause is
-// no fault.
+// Check returns nil while the component is connected, its consumer is healthy, messages do not wait in vain (see [WithWatchdog]) and none that is tried without
+// end (NackStrategy, [NewForward], [PostponedError]) has failed for five seconds; else the cause. A pause is no fault.
 func (c *Component) Check(ctx context.Context) error {
 	l := c.link.Load()
 	err := l.cause
@@ -172,6 +182,9 @@ func (c *Component) Check(ctx context.Context) error {
 	if err == nil {
 		if st := c.stall.Load(); st != nil {
 			return fmt.Errorf("async: component %q: %w", c.name, st.err())
+		}
+		if err := c.troubled(); err != nil {
+			return fmt.Errorf("async: component %q: %w", c.name, err)
 		}
 		return nil
 	}

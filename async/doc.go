@@ -17,6 +17,10 @@
 // order), then the dead letter with cause, attempts, origin and time in its headers; without a dead letter the [Strategy] decides. Permanent errors
 // (reliability.Classify) skip the tries; a panic is a failure like any other.
 //
+// Forwarding: what is published to a queue in the transaction of what it tells goes on to a broker with [NewForward].
+//
+// Duplicates: [WithDeduplication] keeps the effect of a message that comes again from happening twice; the package async/inbox does it.
+//
 // Types: one component serves a source on which different messages travel with [Route], which chooses by what the message says of itself.
 //
 // Times: a message may be held back until it is due ([WithDueIn]), where the broker can, and expire ([WithExpiresIn]), on every broker: what was not
@@ -45,7 +49,7 @@
 // A watchdog ([WithWatchdog]) looks whether things move: when messages wait, and for a minute none was started and none was settled, /ready says degraded and
 // which message hangs, usually that of a handler which does not return. What waits on purpose is no fault.
 //
-// The chain around a handler is, from the outside: observation, policy, recovery, the middlewares, the handler with its time-out.
+// The chain around a handler is, from the outside: observation, policy, recovery, deduplication, the middlewares, the handler with its time-out.
 //
 // # Brokers
 //

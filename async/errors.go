@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/beatlabs/patron/reliability"
 )
@@ -19,6 +20,9 @@ var (
 	ErrClosed = errors.New("async: closed")
 	// ErrUnknown says that a message may have arrived, or not.
 	ErrUnknown = errors.New("async: outcome unknown")
+	// ErrDuplicate says that the effect of a message has happened before: a handler that finds out returns it, wrapped or not, and the message is taken off
+	// its source as if it had been done now. No policy is asked. In a batch it counts only for messages that a [*BatchError] names.
+	ErrDuplicate = errors.New("async: duplicate message")
 	// ErrStalled says, in what [Component.Check] returns, that messages wait and nothing moves; see [WithWatchdog].
 	ErrStalled = errors.New("stalled")
 )
@@ -95,5 +99,31 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 
 // Class makes the error permanent, see [reliability.Classify].
 func (e *DecodeError) Class() reliability.Class { return reliability.ClassPermanent }
+
+// PostponedError says that a handler did not begin with a message, because of Err, and wants it again after a while: another delivery of the same message is at
+// work, or what it takes to know that cannot be reached. The lane of the message waits meanwhile, at the cost of a timer; no attempt is spent and no policy is
+// asked, so nothing bounds how often this happens. [Component.Check] tells of a message to which it happens for long.
+type PostponedError struct {
+	After time.Duration // until the next start; one below 10 ms counts as 10 ms
+	Err   error         // why
+}
+
+// minPostponed keeps a message that is postponed from keeping a worker busy.
+const minPostponed = 10 * time.Millisecond
+
+// Error says "postponed", for how long, and the cause.
+func (e *PostponedError) Error() string {
+	text := "postponed for " + e.After.String()
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *PostponedError) Unwrap() error { return e.Err }
+
+// Class makes the error transient, whatever its cause is, see [reliability.Classify].
+func (e *PostponedError) Class() reliability.Class { return reliability.ClassTransient }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

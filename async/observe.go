@@ -12,6 +12,8 @@ type observation struct {
 	op        *trace.Op
 	received  *metric.Counter
 	processed *metric.Counter
+	duplicate *metric.Counter
+	postponed *metric.Counter
 	failed    *metric.Counter
 	retried   *metric.Counter
 	dead      *metric.Counter
@@ -81,7 +83,8 @@ func newObservation(t *trace.Telemetry, source *Source) *observation {
 	values := []string{source.System, source.Name, source.Group}
 	outcomes := t.Metrics().Counter(metric.Opts{
 		Name: metricOutcomes, Labels: append(labels[:3:3], "patron_outcome"),
-		Help: "What became of messages: processed, failed (an attempt), retried, dead, expired (and then dead), discarded, released, lost.",
+		Help: "What became of messages: processed, duplicate (processed before), postponed, failed (an attempt), retried, dead, expired (and then dead), " +
+			"discarded, released, lost.",
 	})
 	outcome := func(name string) *metric.Counter { return outcomes.With(append(values[:3:3], name)...) }
 	return &observation{
@@ -90,6 +93,8 @@ func newObservation(t *trace.Telemetry, source *Source) *observation {
 			trace.MessagingGroup(source.Group), trace.MessagingOperation("process")),
 		received:  t.Metrics().Counter(metric.Opts{Name: metricReceived, Help: "Deliveries received.", Labels: labels}).With(values...),
 		processed: outcome("processed"),
+		duplicate: outcome("duplicate"),
+		postponed: outcome("postponed"),
 		failed:    outcome("failed"),
 		retried:   outcome("retried"),
 		dead:      outcome("dead"),

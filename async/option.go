@@ -29,6 +29,7 @@ type config struct {
 	batch       bool // made by NewBatch
 	limiter     *ratelimit.Limiter
 	watchdog    time.Duration // 0: off
+	dedup       Deduplicator  // nil: none
 }
 
 func defaultConfig() config {
@@ -143,6 +144,30 @@ func WithOnDead(fn func(ctx context.Context, msg *Message, cause error) error) O
 func StopLaneOnDead() OptionFunc {
 	return func(c *config) error {
 		c.stopLane = true
+		return nil
+	}
+}
+
+// Deduplicator keeps effects from happening twice; the package async/inbox has two.
+type Deduplicator interface {
+	// Deduplicate returns what is put around the handler of a component, outside all other middlewares, or why it cannot do what p asks for: it forgets a message
+	// before that could come for the last time, for instance. [New] calls it, once for each component. It does not block.
+	Deduplicate(p Plan) (MiddlewareFunc, error)
+}
+
+// WithDeduplication keeps effects from happening twice. What d puts around the handler stands outside the middlewares; [NewBatch] takes none, its handler
+// calls an inbox by itself. Without it a message that comes again is processed again.
+func WithDeduplication(d Deduplicator) OptionFunc {
+	return func(c *config) error {
+		switch {
+		case d == nil:
+			return errors.New("deduplication: deduplicator is nil")
+		case c.dedup != nil:
+			return errors.New("deduplication: given twice")
+		case c.batch:
+			return errors.New("deduplication: a batch handler takes none")
+		}
+		c.dedup = d
 		return nil
 	}
 }

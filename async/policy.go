@@ -2,6 +2,7 @@ package async
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/beatlabs/patron/async/internal/jitter"
@@ -34,6 +35,9 @@ func (s Strategy) String() string {
 		return "unknown strategy"
 	}
 }
+
+// endlessTries is the number of tries in place of a policy that never gives a message up for failures that may go away.
+const endlessTries = math.MaxInt
 
 // policy says what happens to a message that fails: tries in place, then the delays off its lane, then the dead letter, or without one the strategy.
 type policy struct {

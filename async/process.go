@@ -23,6 +23,7 @@ type result struct {
 	wait    time.Duration // before the next attempt, or the delay of Retry
 	cause   error
 	label   string // error_type of the delivery
+	endless bool   // of retrying: nothing but a success ends it, so Check tells of it
 	fault   error  // what the end of the delivery says, if it is a fault
 }
 
@@ -84,6 +85,10 @@ func (s *session) judge(ctx context.Context, span *trace.Span, m *Message, err e
 	if err == nil {
 		return result{verdict: Ack}
 	}
+	if errors.Is(err, ErrDuplicate) {
+		s.observe(m.Source).duplicate.Inc()
+		return result{verdict: Ack, cause: err, label: "duplicate"}
+	}
 	if ctx.Err() != nil {
 		// Abandoned is not failed: no policy is asked, and the start is given back.
 		m.Attempt--
@@ -93,13 +98,18 @@ func (s *session) judge(ctx context.Context, span *trace.Span, m *Message, err e
 		return result{verdict: Release, cause: err, label: "released"}
 	}
 	o := s.observe(m.Source)
+	if postponed, ok := errors.AsType[*PostponedError](err); ok {
+		m.Attempt--
+		o.postponed.Inc()
+		return result{outcome: retrying, wait: max(postponed.After, minPostponed), cause: err, endless: true}
+	}
 	o.countFailed(m, err)
 	next, wait := s.c.config.policy.after(s.work, m.ID, m.Attempt, reliability.Classify(err) == reliability.ClassPermanent)
 	switch {
 	case next == again:
 		span.Attempt(m.Attempt, err, wait)
 		o.retried.Inc()
-		return result{outcome: retrying, wait: wait, cause: err}
+		return result{outcome: retrying, wait: wait, cause: err, endless: s.c.config.policy.tries == endlessTries}
 	case next == later:
 		span.Attempt(m.Attempt, err, wait)
 		o.retried.Inc()
@@ -121,7 +131,7 @@ func (s *session) judgeByStrategy(span *trace.Span, m *Message, err error) resul
 		o.retried.Inc()
 		if !s.lanesOff && m.Lane != (Lane{}) || !s.traits.Redelivers || s.traits.DelaysOffLane {
 			// Off its lane its followers would overtake it; or the broker does not give it again, or only at times that were planned.
-			return result{outcome: retrying, wait: p.max, cause: err}
+			return result{outcome: retrying, wait: p.max, cause: err, endless: true}
 		}
 		return result{verdict: Retry, wait: min(p.max, s.traits.MaxDelay), cause: err, label: "retried"}
 	case AckStrategy:
@@ -152,6 +162,9 @@ func (s *session) concludeLocked(m *Message, r result) {
 			s.releaseLocked(m)
 		}
 	case r.outcome == retrying, r.outcome == untouched:
+		if r.endless {
+			t.noteTrouble(r.cause)
+		}
 		s.pauseLocked(m, r.wait)
 	default:
 		t.state = settling
@@ -189,13 +202,23 @@ type valuesOf struct {
 
 func (c valuesOf) Value(key any) any { return c.values.Value(key) }
 
-// pauseLocked makes m wait for its next attempt, and its lane with it; no worker does. When a Volatile source is drained there is no pause.
+// While a Volatile source is drained, the first pauses of a message are left out, and further ones are bounded.
+const (
+	drainHurry = 10
+	drainPause = 100 * time.Millisecond
+)
+
+// pauseLocked makes m wait for its next attempt, and its lane with it; no worker does. When a Volatile source is drained there is no pause, or a short one
+// where a message fails again and again: its policy may have no end.
 func (s *session) pauseLocked(m *Message, wait time.Duration) {
 	s.holdLaneLocked(m)
 	if s.draining {
-		m.task.state = waiting
-		s.ready.pushFront(m)
-		return
+		if m.task.drained++; m.task.drained <= drainHurry {
+			m.task.state = waiting
+			s.ready.pushFront(m)
+			return
+		}
+		wait = min(wait, drainPause)
 	}
 	m.task.state = paused
 	m.task.timer = time.AfterFunc(wait, func() { s.due(m) })

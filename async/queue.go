@@ -14,6 +14,8 @@ type task struct {
 	lost     bool // no longer ours: whatever comes of it is not settled
 	revoked  bool // a revocation waits for it; it is not tried again
 	resettle int  // failed settlements
+	drained  int  // pauses while a Volatile source is drained
+	trouble  *trouble
 	received time.Time
 	timer    *time.Timer // ends a pause
 	lane     *lane       // set while the message counts among the active ones of its lane
