@@ -10,8 +10,9 @@ import (
 )
 
 // Observed wraps the producer of a driver: each Send is one span that its messages carry on, with the correlation ID, and is counted; messages that
-// lack an ID or a time get one, and those that the broker cannot hold back for as long as they ask are refused, see [Scheduler]. A driver returns its producers
-// through it and does none of this itself. System and destination are those of the sources.
+// lack an ID or a time get one, and those that the broker cannot hold back for as long as they ask are refused, see [Scheduler]. What [NewForward] sends keeps
+// its own trace and correlation ID; the span has links to it. A driver returns its producers through it and does none of this itself. System and destination
+// are those of the sources.
 func Observed(system, destination string, p Producer) Producer {
 	return &observedProducer{
 		producer: p, destination: destination,
@@ -50,11 +51,7 @@ func (p *observedProducer) Send(ctx context.Context, mm ...*Message) error {
 			m.Time = now
 		}
 	}
-	unit := trace.Unit{Op: p.op, Out: &mm[0].Headers}
-	ctx, span := trace.Begin(ctx, unit)
-	for _, m := range mm[1:] {
-		span.Inject(ctx, &m.Headers)
-	}
+	ctx, span := p.begin(ctx, mm)
 	if span.IsRecording() {
 		if len(mm) == 1 {
 			span.SetAttributes(trace.MessageID(mm[0].ID))
@@ -65,6 +62,24 @@ func (p *observedProducer) Send(ctx context.Context, mm ...*Message) error {
 	err := p.send(ctx, mm)
 	span.End(err)
 	return err
+}
+
+// begin starts the span of a Send, and writes it into the messages. Those that are forwarded stay in the trace of who published them.
+func (p *observedProducer) begin(ctx context.Context, mm []*Message) (context.Context, *trace.Span) {
+	if Forwarding(ctx) {
+		ctx, span := trace.Begin(ctx, trace.Unit{Op: p.op})
+		if span.IsRecording() {
+			for _, m := range mm {
+				span.AddLink(ctx, &m.Headers)
+			}
+		}
+		return ctx, span
+	}
+	ctx, span := trace.Begin(ctx, trace.Unit{Op: p.op, Out: &mm[0].Headers})
+	for _, m := range mm[1:] {
+		span.Inject(ctx, &m.Headers)
+	}
+	return ctx, span
 }
 
 func (p *observedProducer) send(ctx context.Context, mm []*Message) error {

@@ -175,6 +175,9 @@ func (p *producer) known(m *async.Message) (Event, error) {
 // bornIn notes the trace of ctx, if the event has none.
 func (e *Event) bornIn(ctx context.Context) {
 	sc := oteltrace.SpanContextFromContext(ctx)
+	if async.Forwarding(ctx) {
+		return // it came into being in another one, which the header of the delivery still says
+	}
 	if !sc.IsValid() || e.Extensions[nameTraceParent] != "" {
 		return
 	}
