@@ -21,7 +21,7 @@ var forbidden = map[string]string{
 	"github.com/IBM/sarama":              "a broker client",
 	"github.com/rabbitmq/amqp091-go":     "a broker client",
 	"github.com/aws/aws-sdk-go-v2":       "a broker client",
-	"github.com/redis/go-redis":          "only cache/redis and client/redis",
+	"github.com/redis/go-redis":          "only cache/redis, client/redis and async/inbox/redis",
 	"github.com/jackc/pgx":               "the user brings the database driver",
 	"github.com/lib/pq":                  "the user brings the database driver",
 	"github.com/go-sql-driver/mysql":     "the user brings the database driver",
@@ -66,6 +66,7 @@ var (
 	zerolog   = []string{"github.com/rs/zerolog", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty", "golang.org/x/sys"}
 	protobuf  = []string{"google.golang.org/protobuf"}
 	rateLimit = []string{"golang.org/x/time"}
+	redis     = []string{"github.com/redis/go-redis/v9", "go.uber.org/atomic"}
 	observed  = slices.Concat(otelAPI, prometheus) // what comes with every unit of work: the API of OpenTelemetry, and client_golang
 )
 
@@ -96,6 +97,8 @@ var links = []line{
 		"google.golang.org/grpc", "google.golang.org/genproto/googleapis/rpc", "golang.org/x/net", "golang.org/x/text",
 	})},
 	{[]string{"component/...", "client/http", "client/sql"}, observed},
+	{[]string{"async/inbox/redis", "client/redis"}, slices.Concat(observed, rateLimit, redis)},
+	{[]string{"async/inbox", "async/inbox/inboxtest"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 }
 

@@ -44,6 +44,8 @@ var order = []line{
 	{[]string{"async"}, slices.Concat(transport, []string{"reliability/ratelimit"})},
 	{[]string{"async/asynctest"}, slices.Concat(transport, []string{"async", "component/componenttest", "trace/tracetest"})},
 	{[]string{"async/push"}, slices.Concat(transport, []string{"async", "client/http"})},
+	{[]string{"async/inbox"}, slices.Concat(transport, []string{"async", "async/sql"})},
+	{[]string{"async/inbox/..."}, slices.Concat(transport, []string{"async", "async/inbox"})},
 	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})}, // drivers know the engine and never each other
 
 	{[]string{"."}, slices.Concat(transport, []string{"component/http", "log/zerolog", "trace/jaeger", "trace/provider"})},
@@ -106,7 +108,7 @@ var doors = []door{
 	{"github.com/IBM/sarama", []string{"async/kafka/sarama"}},
 	{"github.com/rabbitmq/amqp091-go", []string{"async/amqp"}},
 	{"github.com/aws/", []string{"async/sqs"}},
-	{"github.com/redis/", []string{"cache/redis", "client/redis"}},
+	{"github.com/redis/", []string{"async/inbox/redis", "cache/redis", "client/redis"}},
 }
 
 func TestEachForeignLibraryHasOneDoor(t *testing.T) {
