@@ -26,7 +26,7 @@
 //	}
 //
 // [Inbox.Once] comes first in the transaction: a second delivery of the message waits there until the first one has committed or rolled back. So the
-// transaction must be short and hold no remote call. The schema is made by [Inbox.Migrate], or by your own migrations from [Inbox.Schema], and never behind
+// transaction must be short and hold no remote call. The schema is made by [Inbox.Migrate], or by your own migrations with [Inbox.Schema], and never behind
 // your back; [Inbox.Cleaner] forgets what is older than [WithTTL], in small steps.
 //
 // # Without a transaction

@@ -2,6 +2,7 @@ package inbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 	"github.com/beatlabs/patron/async/memory"
 	psql "github.com/beatlabs/patron/async/sql"
 	"github.com/beatlabs/patron/component"
+	"github.com/beatlabs/patron/reliability"
 	"github.com/beatlabs/patron/trace/tracetest"
 )
 
@@ -448,23 +450,24 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 201)
 	for want, attempt := range map[string]func() error{
-		`consumer "": want a name`:             func() error { _, err := inbox.New("", psql.SQLite); return err },
-		`consumer "\xff": want`:                func() error { _, err := inbox.New("\xff", psql.SQLite); return err },
-		`consumer "` + long:                    func() error { _, err := inbox.NewGuard(long, newMemory(t, 1)); return err },
-		"store is nil":                         func() error { _, err := inbox.NewGuard("c", nil); return err },
-		"dialect unknown dialect 0":            func() error { _, err := inbox.New("c", 0); return err },
-		`table "a;b": want letters`:            func() error { _, err := inbox.New("c", psql.MySQL, inbox.WithTable("a;b")); return err },
-		`table "": want letters`:               func() error { _, err := inbox.New("c", psql.MySQL, inbox.WithTable("")); return err },
-		`table "a.b": SQLite has no schemas`:   func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithTable("a.b")); return err },
-		"lease: an inbox in a transaction":     func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithLease(1)); return err },
-		"recheck: an inbox in a transaction":   func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithRecheck(1)); return err },
-		"table: only for an inbox":             func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithTable("t")); return err },
-		"clean interval: only for an inbox":    func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithCleanInterval(1)); return err },
-		"clean interval -1ns: want above 0":    func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithCleanInterval(-1)); return err },
-		"lease 0s: want above 0":               func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithLease(0)); return err },
-		"recheck 0s: want above 0":             func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithRecheck(0)); return err },
-		"inbox: cleaner: database is nil":      func() error { return cleanerOfNothing(t) },
-		`note message "1" of consumer "c": tr`: func() error { return onceOfNothing(t) },
+		`consumer "": want a name`:              func() error { _, err := inbox.New("", psql.SQLite); return err },
+		`consumer "\xff": want`:                 func() error { _, err := inbox.New("\xff", psql.SQLite); return err },
+		`consumer "` + long:                     func() error { _, err := inbox.NewGuard(long, newMemory(t, 1)); return err },
+		"store is nil":                          func() error { _, err := inbox.NewGuard("c", nil); return err },
+		"dialect unknown dialect 0":             func() error { _, err := inbox.New("c", 0); return err },
+		`table "a;b": want letters`:             func() error { _, err := inbox.New("c", psql.MySQL, inbox.WithTable("a;b")); return err },
+		`table "": want letters`:                func() error { _, err := inbox.New("c", psql.MySQL, inbox.WithTable("")); return err },
+		`table "a.b": SQLite has no schemas`:    func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithTable("a.b")); return err },
+		"lease: an inbox in a transaction":      func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithLease(1)); return err },
+		"recheck: an inbox in a transaction":    func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithRecheck(1)); return err },
+		"table: only for an inbox":              func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithTable("t")); return err },
+		"clean interval: only for an inbox":     func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithCleanInterval(1)); return err },
+		"clean interval -1ns: want above 0":     func() error { _, err := inbox.New("c", psql.SQLite, inbox.WithCleanInterval(-1)); return err },
+		"lease 0s: want above 0":                func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithLease(0)); return err },
+		"recheck 0s: want above 0":              func() error { _, err := inbox.NewGuard("c", newMemory(t, 1), inbox.WithRecheck(0)); return err },
+		"inbox: cleaner: database is nil":       func() error { return cleanerOfNothing(t) },
+		`note message "1" of consumer "c": the`: func() error { return onceOfNothing(t) },
+		"*sql.DB is no transaction":             func() error { return newInbox(t).Once(t.Context(), &sql.DB{}, &async.Message{ID: "1"}) },
 	} {
 		if err := attempt(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
@@ -492,6 +495,9 @@ func onceOfNothing(t *testing.T) error {
 	if err := newInbox(t).Once(t.Context(), nil, &async.Message{}); !errors.Is(err, inbox.ErrNoID) {
 		t.Errorf("Once without an ID: got %v, want ErrNoID", err)
 	}
+	if err := newInbox(t).Once(t.Context(), (*sql.Tx)(nil), &async.Message{ID: "1"}); reliability.Classify(err) != reliability.ClassPermanent {
+		t.Errorf("Once in a transaction that is nil: got %v, want a permanent error", err)
+	}
 	return newInbox(t).Once(t.Context(), nil, &async.Message{ID: "1"})
 }
 
@@ -502,7 +508,7 @@ func TestTheSchemaIsText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.Join(in.Schema(), ";\n")
+		text := in.Schema()
 		if !strings.HasPrefix(text, "CREATE TABLE IF NOT EXISTS mine (consumer ") || !strings.Contains(text, "mine_version") ||
 			!strings.Contains(text, "mine_done_at") || strings.Contains(text, "%!") {
 			t.Errorf("%v: got\n%s", d, text)
@@ -555,7 +561,8 @@ func ExampleInbox_Schema() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(in.Schema()[0])
+	create, _, _ := strings.Cut(in.Schema(), "\n")
+	fmt.Println(create)
 	// Output:
-	// CREATE TABLE IF NOT EXISTS patron_inbox (consumer TEXT NOT NULL, id BYTEA NOT NULL, done_at BIGINT NOT NULL, PRIMARY KEY (consumer, id))
+	// CREATE TABLE IF NOT EXISTS patron_inbox (consumer TEXT NOT NULL, id BYTEA NOT NULL, done_at BIGINT NOT NULL, PRIMARY KEY (consumer, id));
 }

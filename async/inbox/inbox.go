@@ -9,6 +9,7 @@ import (
 
 	"github.com/beatlabs/patron/async"
 	psql "github.com/beatlabs/patron/async/sql"
+	"github.com/beatlabs/patron/reliability"
 )
 
 // Inbox notes the messages of one consumer in the transactions of their effects. It may be used concurrently. Make it with [New].
@@ -19,6 +20,11 @@ type Inbox struct {
 }
 
 var _ async.Deduplicator = (*Inbox)(nil)
+
+// Tx is a transaction: a *sql.Tx, or a *sql.Conn on which one was begun.
+type Tx interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
 
 // New returns the inbox of a consumer, in a database that speaks dialect. The name is part of what is stored: who changes it processes everything again that
 // comes again; replicas of a service share it. New opens nothing and touches no database, and returns every fault of its arguments, joined.
@@ -43,13 +49,13 @@ func New(consumer string, dialect psql.Dialect, oo ...OptionFunc) (*Inbox, error
 //
 // It belongs at the beginning of tx. While another transaction has noted the same message and not ended, Once waits for it, until ctx ends or for as long as
 // the database lets it; SQLite does not wait within a transaction that has read before.
-func (in *Inbox) Once(ctx context.Context, tx *sql.Tx, msg *async.Message) error {
+func (in *Inbox) Once(ctx context.Context, tx Tx, msg *async.Message) error {
 	key, err := keyOf(in.config.consumer, msg)
 	if err != nil {
 		return err
 	}
-	if tx == nil {
-		return key.errorf("note", errors.New("transaction is nil"))
+	if err := checkTx(tx); err != nil {
+		return key.errorf("note", err)
 	}
 	result, err := tx.ExecContext(ctx, in.statements.insert, key.Consumer, []byte(key.ID), time.Now().UnixMilli())
 	if err != nil {
@@ -63,6 +69,22 @@ func (in *Inbox) Once(ctx context.Context, tx *sql.Tx, msg *async.Message) error
 		return key.duplicate()
 	}
 	return nil
+}
+
+// checkTx refuses what would note a message although its effect is rolled back.
+func checkTx(tx Tx) error {
+	switch tx := tx.(type) {
+	case *sql.Tx:
+		if tx != nil {
+			return nil
+		}
+	case *sql.DB:
+		return reliability.Permanent(fmt.Errorf("%T is no transaction: want a *sql.Tx", tx))
+	case nil:
+	default:
+		return nil
+	}
+	return reliability.Permanent(errors.New("the transaction is nil"))
 }
 
 // Deduplicate implements async.Deduplicator. It puts around the handler what makes a message without an ID fail before the handler starts; the rest is the

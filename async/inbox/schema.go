@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -81,8 +80,8 @@ func newStatements(d psql.Dialect, table string) (statements, error) {
 	return s, nil
 }
 
-// Schema returns the statements that make the schema, for those who migrate by other means. Each may be applied again.
-func (in *Inbox) Schema() []string { return slices.Clone(in.statements.create) }
+// Schema returns the statements that make the schema, each ended by a semicolon, for whoever keeps migrations in a tool of his own. They may be applied again.
+func (in *Inbox) Schema() string { return strings.Join(in.statements.create, ";\n") + ";\n" }
 
 // Migrate makes the schema, or leaves it as it is if it is the one of [SchemaVersion]. Several processes may do it at the same time. A schema that is newer is
 // [ErrNewerSchema].
