@@ -3,6 +3,7 @@ package async
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/beatlabs/patron/correlation"
@@ -11,8 +12,8 @@ import (
 
 // Observed wraps the producer of a driver: each Send is one span that its messages carry on, with the correlation ID, and is counted; messages that
 // lack an ID or a time get one, and those that the broker cannot hold back for as long as they ask are refused, see [Scheduler]. What [NewForward] sends keeps
-// its own trace and correlation ID; the span has links to it. A driver returns its producers through it and does none of this itself. System and destination
-// are those of the sources.
+// its own trace and correlation ID; the span has links to it. A Send with a context that has ended, or after Close, does not reach the driver, nor does a
+// second Close. A driver returns its producers through it and does none of this itself. System and destination are those of the sources.
 func Observed(system, destination string, p Producer) Producer {
 	return &observedProducer{
 		producer: p, destination: destination,
@@ -25,6 +26,7 @@ type observedProducer struct {
 	producer    Producer
 	destination string
 	op          *trace.Op
+	closed      atomic.Bool
 }
 
 var (
@@ -83,7 +85,14 @@ func (p *observedProducer) begin(ctx context.Context, mm []*Message) (context.Co
 }
 
 func (p *observedProducer) send(ctx context.Context, mm []*Message) error {
-	if err := checkTimes(mm, p.MaxPublishDelay()); err != nil {
+	err := ctx.Err()
+	if p.closed.Load() {
+		err = ErrClosed
+	}
+	if err == nil {
+		err = checkTimes(mm, p.MaxPublishDelay())
+	}
+	if err != nil {
 		return fmt.Errorf("async: send to %s: %w", p.destination, err)
 	}
 	return p.producer.Send(ctx, mm...)
@@ -92,4 +101,9 @@ func (p *observedProducer) send(ctx context.Context, mm []*Message) error {
 // MaxPublishDelay implements [Scheduler]; 0: the broker cannot hold messages back.
 func (p *observedProducer) MaxPublishDelay() time.Duration { return maxPublishDelay(p.producer) }
 
-func (p *observedProducer) Close(ctx context.Context) error { return p.producer.Close(ctx) }
+func (p *observedProducer) Close(ctx context.Context) error {
+	if p.closed.Swap(true) {
+		return nil
+	}
+	return p.producer.Close(ctx)
+}

@@ -151,3 +151,32 @@ func TestANilMessageIsAnErrorAndNotAPanic(t *testing.T) {
 		t.Errorf("got %v and %d sent, want %s and none", err, inner.sent, want)
 	}
 }
+
+func TestObservedKeepsFromADriverWhatCannotBeSentAnyMore(t *testing.T) {
+	t.Parallel()
+	inner := &recording{}
+	p := async.Observed("test", "t", inner)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	if err := p.Send(ended, &async.Message{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("send with an ended context: got %v, want its error", err)
+	}
+	for range 2 {
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Send(t.Context(), &async.Message{}); !errors.Is(err, async.ErrClosed) {
+		t.Errorf("send after close: got %v, want ErrClosed", err)
+	}
+	if inner.sends != 0 || inner.closes != 1 {
+		t.Errorf("the driver was asked to send %d times and to close %d times, want 0 and 1", inner.sends, inner.closes)
+	}
+}
+
+// recording counts what it is asked.
+type recording struct{ sends, closes int }
+
+func (p *recording) Send(context.Context, ...*async.Message) error { p.sends++; return nil }
+func (p *recording) Close(context.Context) error                   { p.closes++; return nil }
