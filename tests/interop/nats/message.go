@@ -1,0 +1,64 @@
+package nats
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/beatlabs/patron/async"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const system = "nats"
+
+// packed returns what is sent of m.
+func packed(m *async.Message, subject string) *nats.Msg {
+	msg := &nats.Msg{Subject: subject, Data: m.Data, Header: make(nats.Header)}
+	for _, h := range async.Pack(m) {
+		msg.Header.Add(h.Key, h.Value)
+	}
+	return msg
+}
+
+// unpacked returns what was sent.
+func unpacked(header nats.Header, data []byte) *async.Message {
+	var h async.Headers
+	for key, values := range header {
+		for _, v := range values {
+			h = append(h, async.Header{Key: key, Value: v})
+		}
+	}
+	return async.Unpack(h, data)
+}
+
+// delivery is the Raw of a message.
+type delivery struct {
+	jetstream.Msg
+	sequence uint64       // in the stream
+	until    atomic.Int64 // when it is not ours any more; 0: it is settled
+}
+
+func deliveryOf(m *async.Message) *delivery { return m.Raw.(*delivery) } //nolint:forcetypeassert // all messages are made here
+
+func (d *delivery) ours() bool { return time.Now().UnixNano() < d.until.Load() }
+
+// lease returns until when a delivery is ours. The broker counts from when it sent the message, so a tenth is left to the network.
+func (f *Factory) lease() int64 { return time.Now().Add(f.ackWait / 10 * 9).UnixNano() }
+
+// message returns the message of a delivery.
+func (f *Factory) message(msg jetstream.Msg, source *async.Source) *async.Message {
+	m, d := unpacked(msg.Headers(), msg.Data()), &delivery{Msg: msg}
+	d.until.Store(f.lease())
+	m.Source, m.Raw = source, d
+	meta, err := msg.Metadata()
+	if err != nil {
+		return m // which is never so: it comes from a stream
+	}
+	d.sequence, m.Deliveries = meta.Sequence.Stream, int(meta.NumDelivered)
+	m.Attempt = f.starts.Before(d.sequence, m.Deliveries)
+	if m.ID == "" { // it was published by somebody else
+		m.ID, m.Time = fmt.Sprintf("%s:%d", f.stream, d.sequence), meta.Timestamp
+	}
+	return m
+}
