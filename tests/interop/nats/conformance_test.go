@@ -54,8 +54,8 @@ type harness struct {
 
 func newHarness(tb testing.TB) asynctest.Harness {
 	tb.Helper()
-	h := &harness{tb: tb, network: &network{Network: faultnet.New()}, stream: fmt.Sprintf("orders%d", named.Add(1)), admin: connect(tb)}
-	h.conn = connect(tb, natsgo.SetCustomDialer(h.network))
+	h := &harness{tb: tb, network: &network{Network: faultnet.New()}, stream: fmt.Sprintf("orders%d", named.Add(1)), admin: server.Connect(tb)}
+	h.conn = server.Connect(tb, natsgo.SetCustomDialer(h.network))
 	h.js = must(jetstream.New(h.admin))
 	must(h.js.CreateStream(tb.Context(), jetstream.StreamConfig{Name: h.stream, Subjects: []string{h.stream}}))
 	return h

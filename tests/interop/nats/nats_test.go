@@ -15,7 +15,7 @@ import (
 
 func TestAFactorySaysWhatIsWrongWithItsOptions(t *testing.T) {
 	t.Parallel()
-	conn := connect(t)
+	conn := server.Connect(t)
 	defer conn.Close()
 	_, err := nats.New(conn, "orders", "shipping", nats.WithAckWait(0), nats.WithAckWait(-1))
 	if want := "nats: ack wait 0s: want at least 1s\nack wait -1ns: want at least 1s"; err == nil || err.Error() != want {
@@ -25,7 +25,7 @@ func TestAFactorySaysWhatIsWrongWithItsOptions(t *testing.T) {
 
 func TestAStreamThatIsNotThereIsNamed(t *testing.T) {
 	t.Parallel()
-	conn := connect(t)
+	conn := server.Connect(t)
 	defer conn.Close()
 	_, err := must(nats.New(conn, "nowhere", "shipping")).Create(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "consume nowhere: ") {
@@ -87,7 +87,7 @@ func TestWhatCannotBeCarriedIsRefusedForGoodAndTheOthersAreSent(t *testing.T) {
 
 func TestASendWithoutAStreamIsRefused(t *testing.T) {
 	t.Parallel()
-	conn := connect(t)
+	conn := server.Connect(t)
 	defer conn.Close()
 	err := must(nats.NewProducer(conn, "nowhere")).Send(t.Context(), &async.Message{})
 	if err == nil || errors.Is(err, async.ErrUnknown) {
