@@ -1,6 +1,10 @@
 package sql
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Dialect is the SQL that a database speaks. The zero value is none.
 type Dialect uint8
@@ -24,4 +28,60 @@ func (d Dialect) String() string {
 	default:
 		return fmt.Sprintf("unknown dialect %d", uint8(d))
 	}
+}
+
+// system is what spans and metrics call the database.
+func (d Dialect) system() string { return strings.ToLower(d.String()) }
+
+func (d Dialect) check() error {
+	switch d {
+	case PostgreSQL, MySQL, SQLite:
+		return nil
+	default:
+		return fmt.Errorf("%s: want PostgreSQL, MySQL or SQLite", d)
+	}
+}
+
+// now is the database's clock in microseconds since 1970, the same throughout a statement. Whole numbers mean the same to every database, driver and time zone.
+func (d Dialect) now() string {
+	switch d {
+	case PostgreSQL:
+		return "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint"
+	case MySQL:
+		return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)"
+	case SQLite:
+		return "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)"
+	default:
+		return ""
+	}
+}
+
+// bind turns each ? of text into what the database calls a parameter.
+func (d Dialect) bind(text string) string {
+	if d != PostgreSQL {
+		return text
+	}
+	var b strings.Builder
+	n := 0
+	for {
+		before, after, found := strings.Cut(text, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		n++
+		b.WriteString("$" + strconv.Itoa(n))
+		text = after
+	}
+}
+
+// returning reports whether a DELETE and an UPDATE can say what they touched. MariaDB can with DELETE alone.
+func (d Dialect) returning() bool { return d != MySQL }
+
+// skipLocked ends a SELECT of rows that its transaction is going to change, in which what others are changing is passed over. SQLite has one writer.
+func (d Dialect) skipLocked() string {
+	if d == SQLite {
+		return ""
+	}
+	return " FOR UPDATE SKIP LOCKED"
 }
