@@ -117,7 +117,7 @@ func harnessOf(make maker, oo ...psql.OptionFunc) func(testing.TB) asynctest.Har
 
 func (h *harness) Factory() async.ConsumerFactory { return h.made }
 func (h *harness) Producer() async.Producer       { return h.made.Producer() }
-func (h *harness) Close()                         { h.db.Close() }
+func (h *harness) Close()                         { h.drop() }
 
 // Down takes the network away; of SQLite, every statement.
 func (h *harness) Down() {
@@ -157,7 +157,7 @@ func (h *harness) Absent() async.ConsumerFactory {
 	case psql.SQLite:
 		db = sql.OpenDB(&dsnConnector{&sqlite.Driver{}, sqliteDSN(filepath.Join(h.tb.TempDir(), "missing", "queue.db"))})
 	}
-	h.tb.Cleanup(func() { db.Close() })
+	h.more = append(h.more, db)
 	return queueOf(h.tb, h.database, db, "orders", h.options...)
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,7 +32,8 @@ type database struct {
 	faults  *faults
 	network *faultnet.Network // nil: SQLite has none
 	open    func() *sql.DB    // opens it once more, as another process would
-	file    string            // of SQLite
+	once    sync.Once
+	more    []*sql.DB // to close with it
 }
 
 // maker makes a database, or skips the test.
@@ -52,7 +54,7 @@ func newSQLite(tb testing.TB) *database {
 
 func openSQLite(tb testing.TB, file string) *database {
 	tb.Helper()
-	d := &database{dialect: psql.SQLite, prefix: "patron_", faults: &faults{}, file: file}
+	d := &database{dialect: psql.SQLite, prefix: "patron_", faults: &faults{}}
 	d.open = func() *sql.DB { return sql.OpenDB(&dsnConnector{&sqlite.Driver{}, sqliteDSN(file)}) }
 	d.db = sql.OpenDB(&faultConnector{&dsnConnector{&sqlite.Driver{}, sqliteDSN(file)}, d.faults})
 	return d.prepare(tb)
@@ -128,8 +130,13 @@ func (d *database) prepare(tb testing.TB) *database {
 	return d
 }
 
-func (d *database) drop() {
+func (d *database) drop() { d.once.Do(d.dropOnce) }
+
+func (d *database) dropOnce() {
 	d.faults.set(nil)
+	for _, db := range d.more {
+		db.Close()
+	}
 	d.db.Close()
 	if d.dialect != psql.SQLite {
 		for _, table := range []string{"schema", "messages", "heads", "held", "dead", "owners", "tickets", "slots"} {
