@@ -80,7 +80,7 @@ func (s *set) standing(ctx context.Context, k broker.Kind) (missing bool, err er
 	if value, ok := s.env.lookup(k.Variable()); ok && value != "" && (!ours || value != k.Value(e.Address)) {
 		at, err := k.LookAt(ctx, value)
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%w; unset it, and one is started", err)
 		}
 		fmt.Fprintf(s, "%s: %s at %s is not ours\n", k, dash(at.Version), dash(at.Address))
 		return false, nil
