@@ -71,23 +71,33 @@ type watcher struct {
 // packageRun is a package whose tests run.
 type packageRun struct {
 	tests []*testRun // in the order in which they began
-	said  []string   // by the package itself
+	named map[string]*testRun
+	said  []string // by the package itself
 }
 
-// testRun is a test, or one of its subtests.
+// testRun is a test, or a subtest.
 type testRun struct {
 	name   string
 	result string // "" while it runs
 	said   []string
+	above  *testRun   // nil if it is no subtest
+	below  []*testRun // its subtests
 }
 
+// test is the test of that name, a new one if none has it.
 func (p *packageRun) test(name string) *testRun {
-	for _, t := range slices.Backward(p.tests) {
-		if t.name == name {
-			return t
-		}
+	if t, ok := p.named[name]; ok {
+		return t
 	}
 	t := &testRun{name: name}
+	// The name of a subtest may have a slash in it that means nothing.
+	for i := strings.LastIndexByte(name, '/'); i >= 0 && t.above == nil; i = strings.LastIndexByte(name[:i], '/') {
+		t.above = p.named[name[:i]]
+	}
+	if t.above != nil {
+		t.above.below = append(t.above.below, t)
+	}
+	p.named[name] = t
 	p.tests = append(p.tests, t)
 	return t
 }
@@ -107,7 +117,7 @@ func (w *watcher) take(line string) error {
 	}
 	p := w.runs[e.Package]
 	if p == nil {
-		p = &packageRun{}
+		p = &packageRun{named: make(map[string]*testRun)}
 		w.runs[e.Package] = p
 	}
 	ended := e.Action == passed || e.Action == failed || e.Action == skipped
@@ -133,11 +143,9 @@ var progress = regexp.MustCompile(`^=== (RUN|PAUSE|CONT|NAME) `)
 
 // finish prints what a package has to say, and records its integration tests.
 func (w *watcher) finish(name string, p *packageRun, result string) error {
-	if result == failed {
-		for _, t := range p.tests {
-			if t.result == failed || t.result == "" {
-				t.say(w.out)
-			}
+	for _, t := range p.tests {
+		if result == failed && t.above == nil {
+			t.say(w.out, "")
 		}
 	}
 	for _, line := range p.said {
@@ -146,7 +154,7 @@ func (w *watcher) finish(name string, p *packageRun, result string) error {
 		}
 	}
 	for _, t := range p.tests {
-		if !integration(t.name) || p.parent(t.name) {
+		if !integration(t.name) || len(t.below) > 0 {
 			continue
 		}
 		o := outcome{Package: name, Test: t.name, Result: t.result}
@@ -163,9 +171,12 @@ func (w *watcher) finish(name string, p *packageRun, result string) error {
 	return nil
 }
 
-// say prints what a test said below its result, as deep as it is a subtest. What it printed itself stays where it is: a stack, for one.
-func (t *testRun) say(out io.Writer) {
-	indent := strings.Repeat("    ", strings.Count(t.name, "/"))
+// say prints what a test said that failed, or did not end: first its result, then its own words, then its subtests, though they all ran at the same time. What
+// has no place in the source stays at the left edge: a stack, for one.
+func (t *testRun) say(out io.Writer, indent string) {
+	if t.result != failed && t.result != "" {
+		return
+	}
 	for _, results := range []bool{true, false} {
 		for _, line := range t.said {
 			switch result := strings.HasPrefix(line, "--- "); {
@@ -177,11 +188,9 @@ func (t *testRun) say(out io.Writer) {
 			}
 		}
 	}
-}
-
-// parent reports whether a test has subtests.
-func (p *packageRun) parent(name string) bool {
-	return slices.ContainsFunc(p.tests, func(t *testRun) bool { return strings.HasPrefix(t.name, name+"/") })
+	for _, sub := range t.below {
+		sub.say(out, indent+"    ")
+	}
 }
 
 // rest is for packages of which no end was heard, since go test was stopped.

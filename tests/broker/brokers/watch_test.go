@@ -27,6 +27,7 @@ func TestOnRealKafka(t *testing.T) {
 	t.Log("before")
 	t.Run("keeps order", func(t *testing.T) { t.Parallel(); fmt.Println("printed"); t.Error("it did\nnot") })
 	t.Run("forgets nothing", func(t *testing.T) { t.Parallel() })
+	t.Run("in/two", func(t *testing.T) { t.Parallel(); t.Run("too", func(t *testing.T) { t.Fail() }) })
 	t.Run("group", func(t *testing.T) { t.Run("deep", func(t *testing.T) {}) })
 }
 `,
@@ -119,6 +120,8 @@ func TestEventsArePrintedAsGoTestPrints(t *testing.T) {
 printed
         bad_test.go:12: it did
             not
+    --- FAIL: TestOnRealKafka/in/two (…)
+        --- FAIL: TestOnRealKafka/in/two/too (…)
 FAIL
 FAIL	example.com/m/bad	…
 # example.com/m/broken [example.com/m/broken.test]
@@ -148,6 +151,7 @@ FAIL	example.com/m/panics	…
 	const wantOutcomes = `bad TestOnRealKafka/keeps_order fail 
 bad TestOnRealKafka/forgets_nothing pass 
 bad TestOnRealKafka/group/deep pass 
+bad TestOnRealKafka/in/two/too fail 
 good TestOnRealRabbitMQ/lag skip suite.go:5: the consumer is no Lagger
 good TestOnRealRabbitMQ/order pass 
 good TestOnRealRedis skip good_test.go:14: PATRON_TEST_REDIS is not set
