@@ -158,3 +158,65 @@ func TestTheNewestOfSeveralVersionsIsFound(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }
+
+func TestWhatIsMissingIsInstalledInOneGo(t *testing.T) {
+	// not parallel: the path belongs to the process
+	bin := t.TempDir()
+	calls := filepath.Join(bin, "calls")
+	for name, script := range map[string]string{
+		"apt-get": `echo "$DEBIAN_FRONTEND $*" >>` + calls + `
+for program in redis-server java mvn; do echo '#!/bin/sh' >` + bin + `/$program; /bin/chmod +x ` + bin + `/$program; done`,
+		"sudo": `shift; exec /usr/bin/env "$@"`, // for who is not root
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin)
+	cache := t.TempDir()
+	jars := filepath.Join(cache, "elasticmq-"+elasticMQVersion)
+	if err := errors.Join(
+		os.MkdirAll(filepath.Join(jars, "libs"), 0o755),
+		os.WriteFile(filepath.Join(jars, "libs", "elasticmq-server_2.13-"+elasticMQVersion+".jar"), nil, 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	var progress strings.Builder
+
+	for range 2 { // the second time nothing is missing
+		if err := Prepare(t.Context(), cache, &progress, Redis, ElasticMQ); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	const apt = "noninteractive -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "
+	want := apt + "update\n" + apt + "install -y --no-install-recommends openjdk-17-jre-headless redis-server\n"
+	if got, err := os.ReadFile(calls); err != nil || string(got) != want {
+		t.Errorf("apt-get was called with\n%s%v, want\n%s", got, err, want)
+	}
+	if got, want := progress.String(), "apt-get install openjdk-17-jre-headless redis-server\n"; got != want {
+		t.Errorf("got the progress %q, want %q", got, want)
+	}
+}
+
+func TestWhatAptGetSaysIsInTheError(t *testing.T) {
+	// not parallel: the path belongs to the process
+	bin := t.TempDir()
+	for name, script := range map[string]string{
+		"apt-get": `echo "E: Unable to locate package $9" >&2; exit 100`,
+		"sudo":    `shift; exec /usr/bin/env "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin)
+
+	err := Prepare(t.Context(), t.TempDir(), nil, Redis)
+
+	for _, want := range []string{"redis: redis-server missing: install it (Debian: apt-get install redis-server)", "Unable to locate package redis-server"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
