@@ -23,6 +23,7 @@ var _ async.Deduplicator = (*Inbox)(nil)
 
 // Tx is a transaction: a *sql.Tx, or a *sql.Conn on which one was begun.
 type Tx interface {
+	// ExecContext is the method of *sql.Tx.
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 

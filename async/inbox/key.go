@@ -10,7 +10,7 @@ import (
 
 // Key names a message to one consumer.
 type Key struct {
-	Consumer string
+	Consumer string // its name
 	ID       string // any bytes, at most [MaxID]
 }
 
