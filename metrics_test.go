@@ -17,9 +17,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/memory"
 	phttpclient "github.com/beatlabs/patron/client/http"
+	predis "github.com/beatlabs/patron/client/redis"
 	phttp "github.com/beatlabs/patron/component/http"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/metric"
@@ -28,6 +30,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/redis/go-redis/v9"
 )
 
 //go:generate go test -run ^TestTheMetricsDocumentIsCurrent$ -count=1 . -args -write
@@ -69,6 +72,15 @@ func metricSections() []metricSection {
 		{"Producers", "Of every send of a producer.", []metricText{
 			{"messaging_client_operation_duration_seconds", "When the broker has confirmed the messages of one call, or refused them."},
 			{"patron_producer_in_flight", "Up when a send begins, down when it is confirmed or refused."},
+		}},
+		{"Databases", "Of every call that a client of `client/redis` makes.", []metricText{
+			{
+				"db_client_operation_duration_seconds", "When the answer of a command or of a pipeline is there, or when it is certain that none will come. `error_type` " +
+					"is the first word of what the server answers, or `timeout`, `canceled`, `transient`.",
+			},
+			{"patron_db_client_in_flight", "Up when a call begins, down when it has its answer."},
+			{"patron_db_client_connections", "Read at each scrape, from the first call of the client until it is gone."},
+			{"db_client_connection_max", "When the first call of a client shows its pool; the clients of one pool name are added up."},
 		}},
 		{"Service", "Of the service and its components.", []metricText{
 			{"target_info", "Always 1; its labels are name and version, to join other metrics with."},
@@ -120,14 +132,14 @@ func TestTheMetricsAreNamedAsPrometheusWants(t *testing.T) {
 // What looks like the name of a metric in the code is one that the service below has made, or a label of one: so none is missing from the document.
 func TestNoMetricIsMissing(t *testing.T) {
 	t.Parallel()
-	known := make(map[string]bool)
+	known := map[string]bool{"patron_inbox": true} // a table
 	for name, family := range everyMetric(t) {
 		known[name] = true
 		for _, label := range labelsOf(family) {
 			known[label] = true
 		}
 	}
-	literal := regexp.MustCompile(`"((?:patron|http|messaging)_[a-z0-9_]+)"`)
+	literal := regexp.MustCompile(`"((?:patron|http|messaging|db)_[a-z0-9_]+)"`)
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -178,6 +190,11 @@ func everyMetric(t *testing.T) map[string]*dto.MetricFamily {
 		t.Fatal(err)
 	}
 	defer client.CloseIdleConnections()
+	cache, err := predis.New(&redis.Options{Addr: miniredis.RunT(t).Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
 	called := make(chan error, 1)
 	var service *Service
 	place := func(ctx context.Context, _ *psync.Request) (*psync.Response, error) {
@@ -185,7 +202,7 @@ func everyMetric(t *testing.T) map[string]*dto.MetricFamily {
 		if err == nil {
 			err = closed(client.Do(req))
 		}
-		called <- errors.Join(err, async.Publish(ctx, broker.Producer("orders"), "key", "order"))
+		called <- errors.Join(err, cache.Ping(ctx).Err(), async.Publish(ctx, broker.Producer("orders"), "key", "order"))
 		return nil, nil
 	}
 	service, err = New("shop", "1.0.0", WithRegistry(registry), WithLogger(plog.New(plog.JSON(io.Discard, nil))), WithComponents(consumer),
@@ -291,7 +308,8 @@ func unitOf(name string) string {
 	for suffix, unit := range map[string]string{
 		"_seconds": "seconds", "_messages": "messages", "_requests": "requests", "_dropped": "spans",
 		"_state": "0 or 1", "_status": "0 or 1", "_paused": "0 or 1", "_stalled": "0 or 1", "_info": "1",
-		"consumer_in_flight": "messages", "producer_in_flight": "sends",
+		"consumer_in_flight": "messages", "producer_in_flight": "sends", "db_client_in_flight": "calls", "_connections": "connections",
+		"_connection_max": "connections",
 	} {
 		if strings.HasSuffix(name, suffix) {
 			return unit

@@ -16,6 +16,7 @@ const (
 	HTTPClient             // a request that is made
 	Consumer               // a message that is processed
 	Producer               // messages that are sent
+	DBClient               // a call of a database
 )
 
 // String returns the name in lower case.
@@ -31,6 +32,8 @@ func (k Kind) String() string {
 		return "consumer"
 	case Producer:
 		return "producer"
+	case DBClient:
+		return "db client"
 	default:
 		return "unknown kind"
 	}
@@ -84,6 +87,14 @@ func familyOf(k Kind) family {
 			duration: "messaging_client_operation_duration_seconds", help: "Time from handing messages over to their confirmation.",
 			labels:   labels,
 			inFlight: "patron_producer_in_flight", flying: "Sends that wait for their confirmation.", flyingBy: labels,
+		}
+	case DBClient:
+		target := []attribute.Key{keyDBSystem, keyDBNamespace, keyServer}
+		return family{
+			span:     oteltrace.SpanKindClient,
+			duration: "db_client_operation_duration_seconds", help: "Time from a call of a database to its answer, waiting for a connection and retries included.",
+			labels:   []attribute.Key{keyDBSystem, keyDBNamespace, keyServer, keyDBOperation},
+			inFlight: "patron_db_client_in_flight", flying: "Calls of databases that wait for their answer.", flyingBy: target,
 		}
 	case Internal:
 		return family{span: oteltrace.SpanKindInternal}

@@ -19,19 +19,21 @@ func ops() map[trace.Kind]*trace.Op {
 			trace.MessagingSystem("memory"), trace.MessagingDestination("orders"), trace.MessagingGroup("shop")),
 		trace.Producer: trace.NewOp(trace.Producer, "send orders",
 			trace.MessagingSystem("memory"), trace.MessagingDestination("orders"), trace.MessagingOperation("send")),
+		trace.DBClient: trace.NewOp(trace.DBClient, "GET",
+			trace.DBSystem("redis"), trace.DBNamespace("0"), trace.DBOperation("GET"), trace.ServerAddress("stock")),
 	}
 }
 
 func TestEveryKindHasAName(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
-	for k := trace.Internal; k <= trace.Producer; k++ {
+	for k := trace.Internal; k <= trace.DBClient; k++ {
 		if name := k.String(); name == "unknown kind" || seen[name] {
 			t.Errorf("Kind(%d): got %q", k, name)
 		}
 		seen[k.String()] = true
 	}
-	if got := (trace.Producer + 1).String(); got != "unknown kind" {
+	if got := (trace.DBClient + 1).String(); got != "unknown kind" {
 		t.Errorf("beyond the last: got %q", got)
 	}
 }
@@ -65,6 +67,11 @@ func TestEveryKindHasItsSpanAndItsMetrics(t *testing.T) {
 			span: "producer", name: "send orders", duration: "messaging_client_operation_duration_seconds", inFlight: "patron_producer_in_flight",
 			labels:     []string{"messaging_system", "memory", "messaging_destination_name", "orders", "messaging_operation_name", "send", "error_type", ""},
 			attributes: map[string]any{"messaging.system": "memory", "messaging.destination.name": "orders", "messaging.operation.name": "send"},
+		},
+		trace.DBClient: {
+			span: "client", name: "GET", duration: "db_client_operation_duration_seconds", inFlight: "patron_db_client_in_flight",
+			labels:     []string{"db_system_name", "redis", "db_namespace", "0", "server_address", "stock", "db_operation_name", "GET", "error_type", ""},
+			attributes: map[string]any{"db.system.name": "redis", "db.namespace": "0", "server.address": "stock", "db.operation.name": "GET"},
 		},
 	} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -109,8 +116,8 @@ func TestTheMetricsAreCleanForTheLinter(t *testing.T) {
 	}
 
 	families, err := rec.Telemetry().Metrics().Gatherer().Gather()
-	if err != nil || len(families) != 8 {
-		t.Fatalf("families: got %d, %v, want a histogram and a gauge of four kinds", len(families), err)
+	if err != nil || len(families) != 10 {
+		t.Fatalf("families: got %d, %v, want a histogram and a gauge of five kinds", len(families), err)
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if len(problems) > 0 || err != nil {

@@ -91,6 +91,21 @@ func MessageID(id string) attribute.KeyValue { return semconv.MessagingMessageID
 // BatchSize is messaging.batch.message_count; only for spans.
 func BatchSize(n int) attribute.KeyValue { return semconv.MessagingBatchMessageCount(n) }
 
+// DBSystem is db.system.name: redis, postgresql, mysql and so on.
+func DBSystem(name string) attribute.KeyValue { return semconv.DBSystemNameKey.String(name) }
+
+// DBNamespace is db.namespace: the name or the number of the database.
+func DBNamespace(name string) attribute.KeyValue { return semconv.DBNamespace(name) }
+
+// DBOperation is db.operation.name: the command, from a small set.
+func DBOperation(name string) attribute.KeyValue { return semconv.DBOperationName(name) }
+
+// DBQueryText is db.query.text, with placeholders in place of values; only for spans.
+func DBQueryText(text string) attribute.KeyValue { return semconv.DBQueryText(text) }
+
+// DBBatchSize is db.operation.batch.size; only for spans.
+func DBBatchSize(n int) attribute.KeyValue { return semconv.DBOperationBatchSize(n) }
+
 // The keys by which the framework itself reads attributes back.
 const (
 	keyHTTPMethod   = semconv.HTTPRequestMethodKey
@@ -101,6 +116,9 @@ const (
 	keyDestination  = semconv.MessagingDestinationNameKey
 	keyGroup        = semconv.MessagingConsumerGroupNameKey
 	keyOperation    = semconv.MessagingOperationNameKey
+	keyDBSystem     = semconv.DBSystemNameKey
+	keyDBNamespace  = semconv.DBNamespaceKey
+	keyDBOperation  = semconv.DBOperationNameKey
 	keyErrorType    = semconv.ErrorTypeKey
 	keyCorrelation  = attribute.Key("patron.correlation_id")
 	keyAttempt      = attribute.Key("patron.attempt")

@@ -164,7 +164,7 @@ func (s *Span) failed(err error, out outcome) bool {
 		return s.status >= 500 || out.errorType == "panic" || s.status == 0 && err != nil && out.errorType != "canceled"
 	case HTTPClient:
 		return err != nil || s.status >= 400
-	case Internal, Consumer, Producer:
+	case Internal, Consumer, Producer, DBClient:
 		return err != nil
 	default:
 		return err != nil
