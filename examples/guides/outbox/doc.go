@@ -1,0 +1,2 @@
+// Package outbox holds the code of docs/guides/outbox.md.
+package outbox
