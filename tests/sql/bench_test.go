@@ -161,7 +161,7 @@ func burdens() map[string]func(b *bench) {
 
 // BenchmarkReceive says how long a Receive takes under each burden, and how much longer than with empty tables.
 func BenchmarkReceive(b *testing.B) {
-	for name, make := range map[string]maker{"SQLite": newSQLite, "RealPostgreSQL": newPostgres, "RealMySQL": newMySQL} {
+	for name, make := range makers() {
 		for what, burden := range burdens() {
 			b.Run(name+"/"+what, func(b *testing.B) {
 				if name == "SQLite" && what == "an open transaction" {
@@ -187,7 +187,7 @@ func BenchmarkReceive(b *testing.B) {
 
 // BenchmarkThroughput says how many messages of 100 000 that are there a component with a handler that does nothing gets through a second.
 func BenchmarkThroughput(b *testing.B) {
-	for name, make := range map[string]maker{"SQLite": newSQLite, "RealPostgreSQL": newPostgres, "RealMySQL": newMySQL} {
+	for name, make := range makers() {
 		for what, keys := range map[string]int{"unkeyed": 0, "1000 keys": 1000, "one key": 1} {
 			b.Run(name+"/"+what, func(b *testing.B) {
 				k := newBench(b, make(b))

@@ -31,7 +31,7 @@ type database struct {
 	direct  *sql.DB // beside them
 	faults  *faults
 	network *faultnet.Network // nil: SQLite has none
-	open    func() *sql.DB    // opens it once more, as another process would
+	file    string            // of SQLite
 	once    sync.Once
 	more    []*sql.DB // to close with it
 }
@@ -49,68 +49,67 @@ func newPrefix() string { return "t" + strconv.FormatUint(rand.Uint64(), 36) + "
 // newSQLite makes a file.
 func newSQLite(tb testing.TB) *database {
 	tb.Helper()
-	return openSQLite(tb, filepath.Join(tb.TempDir(), "queue.db"))
-}
-
-func openSQLite(tb testing.TB, file string) *database {
-	tb.Helper()
-	d := &database{dialect: psql.SQLite, prefix: "patron_", faults: &faults{}}
-	d.open = func() *sql.DB { return sql.OpenDB(&dsnConnector{&sqlite.Driver{}, sqliteDSN(file)}) }
-	d.db = sql.OpenDB(&faultConnector{&dsnConnector{&sqlite.Driver{}, sqliteDSN(file)}, d.faults})
-	return d.prepare(tb)
+	return (&database{dialect: psql.SQLite, prefix: "patron_", file: filepath.Join(tb.TempDir(), "queue.db")}).prepare(tb)
 }
 
 func newPostgres(tb testing.TB) *database {
 	tb.Helper()
-	url := os.Getenv("PATRON_TEST_POSTGRES_URL")
-	if url == "" {
+	if os.Getenv("PATRON_TEST_POSTGRES_URL") == "" {
 		tb.Skip("PATRON_TEST_POSTGRES_URL is not set: make test starts the brokers")
 	}
-	d := &database{dialect: psql.PostgreSQL, prefix: newPrefix(), faults: &faults{}, network: faultnet.New()}
-	connector := func(dial func(ctx context.Context, network, addr string) (net.Conn, error)) driver.Connector {
-		config, err := pgx.ParseConfig(url)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if dial != nil {
-			config.DialFunc = dial
-		}
-		config.ConnectTimeout = 5 * time.Second
-		return stdlib.GetConnector(*config)
-	}
-	d.open = func() *sql.DB { return sql.OpenDB(connector(nil)) }
-	d.db = sql.OpenDB(&faultConnector{connector(d.network.DialContext), d.faults})
-	return d.prepare(tb)
+	return (&database{dialect: psql.PostgreSQL, prefix: newPrefix()}).prepare(tb)
 }
 
 func newMySQL(tb testing.TB) *database {
 	tb.Helper()
-	dsn := os.Getenv("PATRON_TEST_MYSQL_DSN")
-	if dsn == "" {
+	if os.Getenv("PATRON_TEST_MYSQL_DSN") == "" {
 		tb.Skip("PATRON_TEST_MYSQL_DSN is not set: make test starts the brokers")
 	}
-	d := &database{dialect: psql.MySQL, prefix: newPrefix(), faults: &faults{}, network: faultnet.New()}
-	connector := func(network string) driver.Connector {
-		config, err := mysql.ParseDSN(dsn)
-		if err != nil {
-			tb.Fatal(err)
+	return (&database{dialect: psql.MySQL, prefix: newPrefix()}).prepare(tb)
+}
+
+// connect opens the database twice: through faults and network, and beside them.
+func (d *database) connect() error {
+	d.faults = &faults{}
+	var through, direct driver.Connector
+	switch d.dialect {
+	case psql.SQLite:
+		if d.file == "" {
+			d.file, d.prefix = d.prefix, "patron_" // as a child is told
 		}
-		if network != "" {
-			config.Net = network
+		direct = &dsnConnector{&sqlite.Driver{}, sqliteDSN(d.file)}
+		through = direct
+	case psql.PostgreSQL:
+		d.network = faultnet.New()
+		config, err := pgx.ParseConfig(os.Getenv("PATRON_TEST_POSTGRES_URL"))
+		if err != nil {
+			return err
+		}
+		config.ConnectTimeout = 5 * time.Second
+		direct = stdlib.GetConnector(*config)
+		config = config.Copy()
+		config.DialFunc = d.network.DialContext
+		through = stdlib.GetConnector(*config)
+	case psql.MySQL:
+		d.network = faultnet.New()
+		config, err := mysql.ParseDSN(os.Getenv("PATRON_TEST_MYSQL_DSN"))
+		if err != nil {
+			return err
 		}
 		config.Logger = quiet{}
-		c, err := mysql.NewConnector(config)
-		if err != nil {
-			tb.Fatal(err)
+		if direct, err = mysql.NewConnector(config); err != nil {
+			return err
 		}
-		return c
+		config = config.Clone()
+		config.Net = "fault" + d.prefix
+		mysql.RegisterDialContext(config.Net, func(ctx context.Context, addr string) (net.Conn, error) { return d.network.DialContext(ctx, "tcp", addr) })
+		if through, err = mysql.NewConnector(config); err != nil {
+			return err
+		}
 	}
-	d.open = func() *sql.DB { return sql.OpenDB(connector("")) }
-	through := "fault" + d.prefix
-	mysql.RegisterDialContext(through, func(ctx context.Context, addr string) (net.Conn, error) { return d.network.DialContext(ctx, "tcp", addr) })
-	tb.Cleanup(func() { mysql.DeregisterDialContext(through) })
-	d.db = sql.OpenDB(&faultConnector{connector(through), d.faults})
-	return d.prepare(tb)
+	d.db, d.direct = sql.OpenDB(&faultConnector{through, d.faults}), sql.OpenDB(direct)
+	d.db.SetMaxIdleConns(8)
+	return nil
 }
 
 // quiet is a log of nothing: the client writes of connections that a test breaks.
@@ -121,8 +120,9 @@ func (quiet) Print(...any) {}
 // prepare makes the tables.
 func (d *database) prepare(tb testing.TB) *database {
 	tb.Helper()
-	d.direct = d.open()
-	d.db.SetMaxIdleConns(8)
+	if err := d.connect(); err != nil {
+		tb.Fatal(err)
+	}
 	if err := psql.Migrate(context.Background(), d.direct, d.dialect, psql.WithPrefix(d.prefix)); err != nil {
 		tb.Fatal(err)
 	}
@@ -138,6 +138,9 @@ func (d *database) dropOnce() {
 		db.Close()
 	}
 	d.db.Close()
+	if d.dialect == psql.MySQL {
+		mysql.DeregisterDialContext("fault" + d.prefix)
+	}
 	if d.dialect != psql.SQLite {
 		for _, table := range []string{"schema", "messages", "heads", "held", "dead", "owners", "tickets", "slots"} {
 			d.direct.Exec("DROP TABLE IF EXISTS " + d.prefix + table)
@@ -182,13 +185,27 @@ func (d *database) number(tb testing.TB, query string) int64 {
 	return n.Int64
 }
 
+// makers are the databases that there are.
+func makers() map[string]maker {
+	return map[string]maker{"SQLite": newSQLite, "RealPostgreSQL": newPostgres, "RealMySQL": newMySQL}
+}
+
 // onEach runs a test against each database that there is.
 func onEach(t *testing.T, test func(t *testing.T, d *database)) {
 	t.Helper()
-	for name, make := range map[string]maker{"SQLite": newSQLite, "RealPostgreSQL": newPostgres, "RealMySQL": newMySQL} {
+	onEachNew(t, func(t *testing.T, make maker) {
+		t.Helper()
+		test(t, make(t))
+	})
+}
+
+// onEachNew is onEach for a test that needs more than one.
+func onEachNew(t *testing.T, test func(t *testing.T, make maker)) {
+	t.Helper()
+	for name, make := range makers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, make(t))
+			test(t, make)
 		})
 	}
 }
