@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/beatlabs/patron/async"
 )
@@ -191,6 +192,15 @@ func (d *deadLetters) Remove(ctx context.Context, ll ...*async.DeadLetter) error
 	return nil
 }
 
+// ceil is the first time that the tables can have which is not before t.
+func ceil(t time.Time) int64 {
+	micros := t.UnixMicro()
+	if time.UnixMicro(micros).Before(t) {
+		micros++
+	}
+	return micros
+}
+
 // condition is what of f the database can look for.
 func (d *deadLetters) condition(f async.DeadFilter) (condition string, args []any) {
 	condition, args = `queue = ?`, []any{d.queue.name}
@@ -207,10 +217,10 @@ func (d *deadLetters) condition(f async.DeadFilter) (condition string, args []an
 		add(`origin = ?`, f.Origin)
 	}
 	if !f.After.IsZero() {
-		add(`written >= ?`, f.After.UnixMicro())
+		add(`written >= ?`, ceil(f.After))
 	}
 	if !f.Before.IsZero() {
-		add(`written < ?`, f.Before.UnixMicro())
+		add(`written < ?`, ceil(f.Before))
 	}
 	return condition, args
 }

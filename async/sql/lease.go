@@ -254,7 +254,9 @@ func (c *consumer) leasePlain(ctx context.Context, ex Tx, o *owner, limit int) (
 }
 
 // prefixed puts prefix before each of columns.
-func prefixed(columns, prefix string) string { return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix) }
+func prefixed(columns, prefix string) string {
+	return prefix + strings.ReplaceAll(columns, ", ", ", "+prefix)
+}
 
 // mark writes the lease of mm, where reading and writing are two statements.
 func (c *consumer) mark(ctx context.Context, ex Tx, o *owner, mm []*async.Message) error {

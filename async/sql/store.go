@@ -177,7 +177,9 @@ func (s *store) lockKey(name string) int64 {
 }
 
 // lockName is the same for GET_LOCK of MySQL, whose names have at most 64 characters.
-func (s *store) lockName(name string) string { return "patron/" + strconv.FormatUint(uint64(s.lockKey(name)), 36) }
+func (s *store) lockName(name string) string {
+	return "patron/" + strconv.FormatUint(uint64(s.lockKey(name)), 36)
+}
 
 // slotClass tells the locks of writers from other advisory locks of PostgreSQL.
 func (s *store) slotClass() int32 {

@@ -102,7 +102,9 @@ func (d *database) connect() error {
 		}
 		config = config.Clone()
 		config.Net = "fault" + d.prefix
-		mysql.RegisterDialContext(config.Net, func(ctx context.Context, addr string) (net.Conn, error) { return d.network.DialContext(ctx, "tcp", addr) })
+		mysql.RegisterDialContext(config.Net, func(ctx context.Context, addr string) (net.Conn, error) {
+			return d.network.DialContext(ctx, "tcp", addr)
+		})
 		if through, err = mysql.NewConnector(config); err != nil {
 			return err
 		}
