@@ -26,10 +26,10 @@ var _ async.DeadLetters = (*deadLetters)(nil)
 // DeadLetters implements async.DeadLetterKeeper. They are a table beside the queue, in which they stay until they are removed.
 func (q *Queue) DeadLetters() async.DeadLetters { return &deadLetters{queue: q} }
 
-// bury writes the dead letter of s, and says so to whoever wants to know. The message is not taken off.
+// bury writes the dead letter of s, and does not take the message off.
 func (c *consumer) bury(ctx context.Context, s *async.Settlement) error {
 	d := deliveryOf(s.Message)
-	err := c.queue.store.write(ctx, func(ctx context.Context, ex Tx) error {
+	return c.queue.store.write(ctx, func(ctx context.Context, ex Tx) error {
 		ours := false
 		err := c.queue.store.query(ctx, ex, `SELECT 1 FROM {messages} WHERE id = ? AND owner = ? AND deliveries = ?`, []any{d.id, d.owner.id, d.number},
 			func(*sql.Rows) error { ours = true; return nil })
@@ -41,10 +41,6 @@ func (c *consumer) bury(ctx context.Context, s *async.Settlement) error {
 		}
 		return c.writeLetter(ctx, ex, s)
 	})
-	if err != nil {
-		return err
-	}
-	return s.Written(ctx)
 }
 
 // writeLetter writes the dead letter of s in a transaction, in the place of the one that the message has already.
@@ -235,7 +231,7 @@ func (d *deadLetters) read(ctx context.Context, f async.DeadFilter, more string,
 		l := &async.DeadLetter{}
 		raw := letter{of: d.queue}
 		var written int64
-		m, _, err := scanMessage(rows, source, &raw.id, &l.Attempts, &l.Cause, &l.Origin, &written)
+		m, err := scanMessage(rows, source, &raw.id, &l.Attempts, &l.Cause, &l.Origin, &written)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,5 @@
-// Package sql is a queue in the user's database over database/sql, for the async engine: PostgreSQL, MySQL and MariaDB, and SQLite. The user brings the driver
+// Package sql is a queue in the user's database over database/sql, for the async engine: PostgreSQL, MySQL and MariaDB, and SQLite. The user brings the
+// driver
 // and the *sql.DB. Its alias is psql.
 //
 //	err := psql.Migrate(ctx, db, psql.PostgreSQL)             // where you migrate your own tables
@@ -11,16 +12,19 @@
 // A message is there if and when the transaction is committed that published it; a Send that returned nil is committed. It is given to one consumer at a time
 // until it is acknowledged, at least once. Messages of a key come in the order in which the transactions that published them were committed, across all
 // processes: publishing with a key takes a lock of that key until the transaction ends, because the numbers of rows are not the order of commits. Keys share
-// 1024 of these locks. [Unordered] does without. Messages without a key have no order. A message that is held back (async.WithDueIn) is not in the order of its
+// 1024 of these locks. [Unordered] does without. Messages without a key have no order. A message that is held back (async.WithDueIn) is not in the order
+// of its
 // key until it is due; it comes up to half a heartbeat late.
 //
-// A key is leased, not a row: a consumer gets a run of its messages, and nobody gets more of it until all of them are settled. A key that waits, for a retry for
+// A key is leased, not a row: a consumer gets a run of its messages, and nobody gets more of it until all of them are settled. A key that waits, for a
+// retry for
 // instance, costs others nothing, however much is behind it. A retry keeps the order; the key waits.
 //
 // # Processes that die
 //
 // Leases belong to an owner, which is a consumer. It writes a heartbeat, which is compared by the database's clock alone; with PostgreSQL and MySQL its
-// connection also holds a lock (of the session), so that its end is seen at once. What is leased to an owner that is gone goes back, all at once, its attempts
+// connection also holds a lock (of the session), so that its end is seen at once. What is leased to an owner that is gone goes back, all at once, its
+// attempts
 // spent: a message that takes its process down ends as a dead letter, see async.ErrExhausted. Since a start cannot be told from a message that only waited in
 // that process, async.Traits.ExactAttempts is not set, and the engine forgives ten. What is released, and what is unsettled when a consumer is closed, goes
 // back with its attempts not spent. Every settlement compares owner and delivery, so a late one changes nothing and gets async.ErrLost.
@@ -30,7 +34,8 @@
 //
 // # Tables
 //
-// [Migrate] makes them and [Schema] prints them; nothing else in this package changes a schema, and what finds none, or another version, says so. All times are
+// [Migrate] makes them and [Schema] prints them; nothing else in this package changes a schema, and what finds none, or another version, says so. All
+// times are
 // microseconds since 1970 by the database's clock, except for those that came with the message.
 //
 //   - messages: what was published. due: may be given out from then on; NULL: leased, or with a lane, or done. owner: who leased it. lane: a hash of the key.
@@ -41,12 +46,14 @@
 //   - owners: the consumers that live, and the process that each is in.
 //   - tickets, slots: of MySQL, see schema.go. schema: the version.
 //
-// Several queues share the tables of a prefix ([WithPrefix]). A dump that is restored works, since nothing depends on transaction numbers, and leases of owners
+// Several queues share the tables of a prefix ([WithPrefix]). A dump that is restored works, since nothing depends on transaction numbers, and leases of
+// owners
 // that are not there are nobody's; call Migrate once if it was restored table by table.
 //
 // # Tuning
 //
-// A consumer that finds nothing looks again after 50 ms, then more and more rarely up to 1 s ([WithPoll]); what its own [Queue] published it is told. After the
+// A consumer that finds nothing looks again after 50 ms, then more and more rarely up to 1 s ([WithPoll]); what its own [Queue] published it is told.
+// After the
 // commit of your own transaction call [Queue.Wake]; for other processes there is [WithWake], with a LISTEN of pgx for instance:
 //
 //	psql.WithWake(func(ctx context.Context) error {
@@ -58,7 +65,8 @@
 //
 // PostgreSQL and MySQL keep the index entries of deleted rows as long as a transaction is open that might see them. A search begins behind them (see floor in
 // lease.go), so an open transaction does not make Receive slow; it does make the tables grow. Transactions are READ COMMITTED; a deadlock and a serialization
-// error (40001, 40P01, 55P03, 1020, 1205, 1213, 3572, SQLITE_BUSY) are repeated until the context ends. Errors are recognised without knowing the driver: by the
+// error (40001, 40P01, 55P03, 1020, 1205, 1213, 3572, SQLITE_BUSY) are repeated until the context ends. Errors are recognised without knowing the
+// driver: by the
 // methods SQLState and Code, which those of pgx, lib/pq and modernc.org/sqlite have, and by the texts of go-sql-driver/mysql and mattn/go-sqlite3.
 //
 // # SQLite
@@ -67,7 +75,9 @@
 //
 //	sql.Open("sqlite", "file:orders.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
 //
-// A SQLite database has one writer. All writes of a [Queue] are joined into common transactions, so use one Queue for all that publishes and consumes in a process.
+// A SQLite database has one writer. All writes of a [Queue] are joined into common transactions, so use one Queue for all that publishes and consumes in
+// a process.
 // A transaction of your own holds up everybody while it is open: begin it with a write (or BEGIN IMMEDIATE), and keep it short. Never publish through
-// [Queue.Producer] while you have one open: it waits for yours. A database that is locked is waited for; one that is full is an error, and the engine tries again.
+// [Queue.Producer] while you have one open: it waits for yours. A database that is locked is waited for; one that is full is an error, and the engine
+// tries again.
 package sql

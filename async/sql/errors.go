@@ -15,7 +15,7 @@ import (
 // modernc.org/sqlite), and by the texts that the others write ("Error 1213 (40001): …" of go-sql-driver/mysql, "database is locked" of mattn/go-sqlite3).
 
 // mysqlError is how go-sql-driver/mysql and MariaDB's tools write an error.
-var mysqlError = regexp.MustCompile(`\bError (\d{4})(?: \(([0-9A-Z]{5})\))?`) //nolint:gochecknoglobals // immutable
+var mysqlError = regexp.MustCompile(`\bError (\d{4})(?: \(([0-9A-Z]{5})\))?`)
 
 // state returns the SQLSTATE of err, or "".
 func state(err error) string {

@@ -40,7 +40,7 @@ func (g *group) do(ctx context.Context, fn func(ctx context.Context, ex Tx) erro
 	g.waiting = append(g.waiting, j)
 	if !g.running {
 		g.running = true
-		go g.run()
+		go g.run() //nolint:gosec // it works for all that wait, and not for the one that starts it
 	}
 	g.mu.Unlock()
 	select {

@@ -34,10 +34,10 @@ type run struct {
 	until time.Time // not given out before
 }
 
-// floor is what lets a lease begin behind what is over. PostgreSQL and MySQL keep the entries of deleted rows in their indexes as long as any transaction that is
-// open might look at them, and a search from the left end would pass all of them each time. So it begins where the last sweep found the first row, or a second
-// before that sweep. What is committed later, by a transaction that published long before, lies below: the next sweep finds it. Sweeps are as frequent as they
-// are cheap, and not rarer than every two seconds.
+// floor is what lets a lease begin behind what is over. PostgreSQL and MySQL keep the entries of deleted rows in their indexes as long as any
+// transaction that is open might look at them, and a search from the left end would pass all of them each time. So it begins where the last sweep found
+// the first row, or a second before that sweep. What is committed later, by a transaction that published long before, lies below: the next sweep finds
+// it. Sweeps are as frequent as they are cheap, and not rarer than every two seconds.
 type floor struct {
 	plain, heads int64
 	next         time.Time // of the next sweep
@@ -74,8 +74,9 @@ func (c *consumer) look(ctx context.Context) (prospect, error) {
 		args = append(args, c.queue.name)
 	}
 	var p prospect
-	err := s.query(ctx, s.db, `SELECT {now}, (SELECT min(due) FROM {messages} WHERE queue = ? AND due >= ?), (SELECT min(due) FROM {heads} WHERE queue = ? AND due >= ?), `+tickets,
-		args, func(rows *sql.Rows) error { return rows.Scan(&p.now, &p.plain, &p.heads, &p.tickets) })
+	err := s.query(ctx, s.db, `SELECT {now}, (SELECT min(due) FROM {messages} WHERE queue = ? AND due >= ?),
+		(SELECT min(due) FROM {heads} WHERE queue = ? AND due >= ?), `+tickets, args,
+		func(rows *sql.Rows) error { return rows.Scan(&p.now, &p.plain, &p.heads, &p.tickets) })
 	if err == nil && sweep {
 		c.floor.plain, c.floor.heads = below(p.plain, p.now), below(p.heads, p.now)
 		c.floor.next = time.Now().Add(min(sweepLeast*time.Since(began), sweepMost))
@@ -108,31 +109,28 @@ func (c *consumer) lease(ctx context.Context, limit int) ([]*async.Message, time
 		return nil, c.wait(p), nil
 	}
 	o := c.current()
+	mostKeyed := limit
+	switch {
+	case !keyed, plain && limit == 1 && !c.keyedFirst:
+		mostKeyed = 0
+	case plain && limit > 1:
+		mostKeyed = limit / 2
+	}
+	c.keyedFirst = !c.keyedFirst
 	var taken []*async.Message
-	take := func(ctx context.Context, ex Tx) error {
+	take := func(ctx context.Context, ex Tx) (err error) {
 		taken = nil
-		mostKeyed := limit
-		if plain && keyed {
-			mostKeyed = limit / 2
-			if limit == 1 && c.keyedFirst {
-				mostKeyed = 1
-			}
-		}
-		if keyed && mostKeyed > 0 {
-			mm, err := c.leaseKeys(ctx, ex, o, mostKeyed)
-			if err != nil {
+		if mostKeyed > 0 {
+			if taken, err = c.leaseKeys(ctx, ex, o, mostKeyed); err != nil {
 				return err
 			}
-			taken = mm
 		}
-		if plain && len(taken) < limit {
-			mm, err := c.leasePlain(ctx, ex, o, limit-len(taken))
-			if err != nil {
-				return err
-			}
-			taken = append(taken, mm...)
+		if !plain || len(taken) == limit {
+			return nil
 		}
-		return nil
+		mm, err := c.leasePlain(ctx, ex, o, limit-len(taken))
+		taken = append(taken, mm...)
+		return err
 	}
 	if s := c.queue.store; s.dialect == PostgreSQL && !keyed {
 		err = take(ctx, s.db) // it is a single statement
@@ -145,7 +143,6 @@ func (c *consumer) lease(ctx context.Context, limit int) ([]*async.Message, time
 	if err != nil {
 		return nil, 0, err
 	}
-	c.keyedFirst = !c.keyedFirst
 	if o.claim.Lost() { // meanwhile it was taken for gone, and what was leased late belongs to nobody
 		return nil, 0, nil
 	}
@@ -169,7 +166,8 @@ func (s *store) redeem(ctx context.Context, queue string) error {
 		var ids []int64
 		var args []any
 		seen := make(map[string]bool)
-		err := s.query(ctx, ex, `SELECT id, lane, next_id FROM {tickets} WHERE queue = ? ORDER BY id LIMIT 500{skip locked}`, []any{queue}, func(rows *sql.Rows) error {
+		const first = `SELECT id, lane, next_id FROM {tickets} WHERE queue = ? ORDER BY id LIMIT 500{skip locked}`
+		err := s.query(ctx, ex, first, []any{queue}, func(rows *sql.Rows) error {
 			var id, next int64
 			var lane []byte
 			if err := rows.Scan(&id, &lane, &next); err != nil {
@@ -199,17 +197,17 @@ func (s *store) redeem(ctx context.Context, queue string) error {
 const leased = columns + ", id, attempts, deliveries"
 
 // deliver makes a message of a row of leased. If ahead, the row is as it was before the lease.
-func (c *consumer) deliver(rows *sql.Rows, o *owner, ahead int) (*async.Message, []byte, error) {
+func (c *consumer) deliver(rows *sql.Rows, o *owner, ahead int) (*async.Message, error) {
 	d := &delivery{consumer: c, owner: o}
 	var attempts int
-	m, lane, err := scanMessage(rows, c.source, &d.id, &attempts, &d.number)
+	m, err := scanMessage(rows, c.source, &d.id, &attempts, &d.number)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	d.number += ahead
 	m.Attempt, m.Deliveries = attempts-1+ahead, d.number
 	m.Claim, m.Raw = o.claim, d
-	return m, lane, nil
+	return m, nil
 }
 
 func deliveryOf(m *async.Message) *delivery {
@@ -232,7 +230,7 @@ func (c *consumer) leasePlain(ctx context.Context, ex Tx, o *owner, limit int) (
 	args := []any{o.id, c.queue.name, c.floor.plain, limit}
 	collect := func(ahead int) func(rows *sql.Rows) error {
 		return func(rows *sql.Rows) error {
-			m, _, err := c.deliver(rows, o, ahead)
+			m, err := c.deliver(rows, o, ahead)
 			mm = append(mm, m)
 			return err
 		}
@@ -268,8 +266,8 @@ func (c *consumer) mark(ctx context.Context, ex Tx, o *owner, mm []*async.Messag
 		ids[i] = deliveryOf(m).id
 	}
 	condition, args := c.queue.store.in("id", ids)
-	_, err := ex.ExecContext(ctx, c.queue.store.render(`UPDATE {messages} SET due = NULL, owner = ?, attempts = attempts + 1, deliveries = deliveries + 1 WHERE `+condition),
-		append([]any{o.id}, args...)...)
+	statement := c.queue.store.render(`UPDATE {messages} SET due = NULL, owner = ?, attempts = attempts + 1, deliveries = deliveries + 1 WHERE ` + condition)
+	_, err := ex.ExecContext(ctx, statement, append([]any{o.id}, args...)...)
 	return err
 }
 
@@ -314,7 +312,8 @@ func (c *consumer) leaseHeads(ctx context.Context, ex Tx, o *owner, limit int) (
 	}
 	switch s.dialect {
 	case PostgreSQL:
-		err = s.query(ctx, ex, `UPDATE {heads} AS h SET due = NULL, owner = ? FROM (`+due+`) AS due WHERE h.id = due.id RETURNING h.id, h.lane, h.next_id`, args, collect)
+		err = s.query(ctx, ex, `UPDATE {heads} AS h SET due = NULL, owner = ? FROM (`+due+`) AS due WHERE h.id = due.id
+			RETURNING h.id, h.lane, h.next_id`, args, collect)
 	case SQLite:
 		err = s.query(ctx, ex, `UPDATE {heads} SET due = NULL, owner = ? WHERE id IN (`+due+`) RETURNING id, lane, next_id`, args, collect)
 	case MySQL:
@@ -337,7 +336,7 @@ func (c *consumer) leaseRuns(ctx context.Context, ex Tx, o *owner, runs []*run, 
 	s := c.queue.store
 	collect := func(ahead int) func(rows *sql.Rows) error {
 		return func(rows *sql.Rows) error {
-			m, _, err := c.deliver(rows, o, ahead)
+			m, err := c.deliver(rows, o, ahead)
 			mm = append(mm, m)
 			return err
 		}
@@ -368,7 +367,7 @@ func (c *consumer) leaseRuns(ctx context.Context, ex Tx, o *owner, runs []*run, 
 		parts := make([]string, len(runs))
 		args := make([]any, 0, 4*len(runs))
 		for i, r := range runs {
-			parts[i] = `SELECT * FROM (SELECT ` + leased + ` ` + first + `) AS t` + strconv.Itoa(i)
+			parts[i] = `SELECT ` + leased + ` FROM (SELECT ` + leased + ` ` + first + `) AS t` + strconv.Itoa(i)
 			args = append(args, c.queue.name, r.lane, r.next, most)
 		}
 		err = s.query(ctx, ex, strings.Join(parts, " UNION ALL "), args, collect(1))

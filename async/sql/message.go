@@ -14,12 +14,13 @@ import (
 	"github.com/beatlabs/patron/reliability"
 )
 
-// row is a message as the tables have it. Its columns, in this order:
+// columns are those of a row, in the order of its args.
 const columns = "queue, lane, msg_id, msg_key, headers, data, published, scheduled, expires"
 
 // columnsOf is how many these are.
 const columnsOf = 9
 
+// row is a message as the tables have it.
 type row struct {
 	queue     string
 	lane      []byte // nil: no order
@@ -161,11 +162,11 @@ func decodeHeaders(text string) (async.Headers, error) {
 type scanner interface{ Scan(dest ...any) error }
 
 // scanMessage reads the columns of a message, then more.
-func scanMessage(rows scanner, source *async.Source, more ...any) (*async.Message, []byte, error) {
+func scanMessage(rows scanner, source *async.Source, more ...any) (*async.Message, error) {
 	var r row
 	dest := append([]any{&r.queue, &r.lane, &r.id, &r.key, &r.headers, &r.data, &r.published, &r.scheduled, &r.expires}, more...)
 	if err := rows.Scan(dest...); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	headers, err := decodeHeaders(r.headers)
 	if err != nil { // somebody else has written them: the message must reach its handler all the same, not stop the queue
@@ -178,5 +179,5 @@ func scanMessage(rows scanner, source *async.Source, more ...any) (*async.Messag
 	if len(r.key) == 0 {
 		m.Key = nil
 	}
-	return m, r.lane, nil
+	return m, nil
 }

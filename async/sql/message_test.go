@@ -69,7 +69,7 @@ func TestARowHasALaneForItsKey(t *testing.T) {
 		}
 		return string(r.lane)
 	}
-	if lane("a", false) != lane("a", false) || lane("a", false) == lane("b", false) || len(lane("a", false)) != 16 {
+	if first, again := lane("a", false), lane("a", false); first != again || first == lane("b", false) || len(lane("a", false)) != 16 {
 		t.Error("a lane is 16 bytes, the same for a key alone")
 	}
 	if lane("", false) != "" || lane("a", true) != "" {

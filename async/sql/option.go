@@ -28,7 +28,7 @@ func defaultConfig() config {
 }
 
 // prefixes are what names of tables may begin with. They stand in statements as they are, so nothing else is let in.
-var prefixes = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31})?$`) //nolint:gochecknoglobals // immutable
+var prefixes = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31})?$`)
 
 // WithPrefix sets what the names of the tables begin with: lower case letters, digits and underscores, 32 at most, after the name of a schema and a dot if you
 // like (not with SQLite). All queues of a prefix share their tables. The default is "patron_".

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/beatlabs/patron/async"
@@ -255,7 +256,12 @@ func (q *Queue) reap(ctx context.Context, self int64, orphans bool) (bool, error
 	if err != nil {
 		return false, err
 	}
-	if dead, err = q.unlocked(ctx, dead); err != nil {
+	if orphans || len(dead) <= looksAt || rand.IntN(len(dead)) < looksAt { // all of them together look often enough
+		dead, err = q.unlocked(ctx, dead)
+	} else {
+		dead = nil
+	}
+	if err != nil {
 		return false, err
 	}
 	if len(silent) > 0 {
@@ -270,29 +276,14 @@ func (q *Queue) reap(ctx context.Context, self int64, orphans bool) (bool, error
 	}
 	reaped := false
 	err = s.write(ctx, func(ctx context.Context, ex Tx) error {
-		reaped = false
-		for _, id := range slices.Sorted(slices.Values(append(slices.Clone(silent), dead...))) {
-			statement, args := `DELETE FROM {owners} WHERE id = ?`, []any{id}
-			if slices.Contains(silent, id) {
-				statement, args = statement+` AND seen < {now} - ?`, append(args, old)
-			}
-			result, err := s.exec(ctx, ex, statement, args...)
-			if err != nil {
-				return err
-			}
-			if n, err := result.RowsAffected(); err != nil || n == 0 {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := s.free(ctx, ex, id, 0); err != nil {
-				return err
-			}
-			reaped = true
+		late, err := s.dismiss(ctx, ex, silent, old)
+		if err != nil {
+			return err
 		}
-		if !orphans {
-			return nil
+		reaped, err = s.dismiss(ctx, ex, dead, 0)
+		reaped = reaped || late
+		if err != nil || !orphans {
+			return err
 		}
 		ids, err := s.orphans(ctx, ex)
 		for _, id := range ids {
@@ -302,6 +293,32 @@ func (q *Queue) reap(ctx context.Context, self int64, orphans bool) (bool, error
 		return err
 	})
 	return reaped, err
+}
+
+// dismiss removes the owners with ids, if they are still silent for so long (0: however that is), frees what they hold, and reports whether there was anybody.
+func (s *store) dismiss(ctx context.Context, ex Tx, ids []int64, silent int64) (found bool, err error) {
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		statement, args := `DELETE FROM {owners} WHERE id = ?`, []any{id}
+		if silent > 0 {
+			statement, args = statement+` AND seen < {now} - ?`, append(args, silent)
+		}
+		result, err := s.exec(ctx, ex, statement, args...)
+		if err != nil {
+			return false, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return false, err
+		}
+		if n == 0 {
+			continue
+		}
+		if err := s.free(ctx, ex, id, 0); err != nil {
+			return false, err
+		}
+		found = true
+	}
+	return found, nil
 }
 
 // orphans returns the owners of leases that nobody knows: of a lease that was under way when its owner was taken for gone, or of tables restored without it.
@@ -323,30 +340,37 @@ func (s *store) orphans(ctx context.Context, ex Tx) (ids []int64, err error) {
 	return ids, nil
 }
 
+// looksAt is up to how many other owners each consumer looks at the locks of; where there are more, it looks less often.
+const looksAt = 8
+
 // unlocked returns those of ids whose lock nobody holds: their connection, and so their process, is gone.
 func (q *Queue) unlocked(ctx context.Context, ids []int64) (free []int64, err error) {
 	s := q.store
-	if s.dialect == SQLite || q.config.heartbeatOnly {
+	if s.dialect == SQLite || q.config.heartbeatOnly || len(ids) == 0 {
 		return nil, nil
 	}
-	for _, id := range ids {
-		o := &owner{queue: q, id: id}
-		is := false
-		switch s.dialect {
-		case PostgreSQL: // taken for the moment of the statement
-			err = s.query(ctx, s.db, `SELECT pg_try_advisory_xact_lock(?)`, []any{s.lockKey(o.lockName())}, func(rows *sql.Rows) error { return rows.Scan(&is) })
-		case MySQL:
-			err = s.query(ctx, s.db, `SELECT coalesce(IS_FREE_LOCK(?), 0) = 1`, []any{s.lockName(o.lockName())}, func(rows *sql.Rows) error { return rows.Scan(&is) })
-		case SQLite:
-		}
-		if err != nil {
-			return nil, err
-		}
-		if is {
-			free = append(free, id)
-		}
+	collect := func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		free = append(free, id)
+		return err
 	}
-	return free, nil
+	if s.dialect == PostgreSQL { // they are taken for the moment of the statement
+		keys := make([]int64, len(ids))
+		for i, id := range ids {
+			keys[i] = s.lockKey((&owner{id: id}).lockName())
+		}
+		err = s.query(ctx, s.db, `SELECT id FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[])) AS t (id, lock) WHERE pg_try_advisory_xact_lock(lock)`,
+			[]any{array(ids), array(keys)}, collect)
+		return free, err
+	}
+	parts, args := make([]string, len(ids)), make([]any, len(ids))
+	for i, id := range ids {
+		parts[i] = `SELECT ` + strconv.FormatInt(id, 10) + ` FROM DUAL WHERE IS_FREE_LOCK(?) = 1`
+		args[i] = s.lockName((&owner{id: id}).lockName())
+	}
+	err = each(ctx, s.db, strings.Join(parts, " UNION ALL "), args, collect)
+	return free, err
 }
 
 // Cleaning goes in small steps, each a transaction: so many rows a step, so many steps at a time.

@@ -233,17 +233,16 @@ func (q *Queue) comeInBefore(ctx context.Context, ex Tx, rows []*row) error {
 		return err
 	}
 	lanes := make(map[string]bool)
-	condition, args := "", []any{q.name}
+	args := []any{q.name}
 	for _, r := range rows {
 		if !lanes[string(r.lane)] {
 			lanes[string(r.lane)] = true
-			condition += ", ?"
 			args = append(args, r.lane)
 		}
 	}
+	wait := strings.TrimSuffix(q.store.dialect.skipLocked(), " SKIP LOCKED")
 	// Who has locked one of these rows is about to end, and waits for nobody.
-	return q.comeIn(ctx, ex, `lane IN (`+condition[2:]+`) AND due <= {now} ORDER BY due, id`+strings.TrimSuffix(q.store.dialect.skipLocked(), " SKIP LOCKED"), args,
-		func([]byte, int) bool { return true })
+	return q.comeIn(ctx, ex, `lane IN `+values(1, len(lanes), "")+` AND due <= {now} ORDER BY due, id`+wait, args, func([]byte, int) bool { return true })
 }
 
 // letIn lets in what is due, and reports how much that was. What belongs to a key whose lock somebody else has is left for the next time.

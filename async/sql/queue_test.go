@@ -104,8 +104,8 @@ func TestTheSchemaIsThatOfItsDialectAndPrefix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(schema, word) || !strings.Contains(schema, "shop_messages") || strings.Contains(schema, "patron_") || strings.ContainsAny(schema, "{}") ||
-			!strings.HasSuffix(schema, "INSERT INTO shop_schema (version) VALUES (1);\n") {
+		if !strings.Contains(schema, word) || !strings.Contains(schema, "shop_messages") || strings.Contains(schema, "patron_") ||
+			strings.ContainsAny(schema, "{}") || !strings.HasSuffix(schema, "INSERT INTO shop_schema (version) VALUES (1);\n") {
 			t.Errorf("%s: got %s", dialect, schema)
 		}
 	}
@@ -185,8 +185,8 @@ func TestTheAnswerToACommitDecidesWhatIsKnown(t *testing.T) {
 		unknown bool
 	}{
 		"lost connection":   {errors.New("write: broken pipe"), true},
-		"refused by server": {sqlState("23505"), false},
-		"server goes down":  {sqlState("57P01"), true},
+		"refused by server": {stateError("23505"), false},
+		"server goes down":  {stateError("57P01"), true},
 	} {
 		d := &double{answer: func(statement string) error {
 			if statement == "COMMIT" {
@@ -205,21 +205,21 @@ func TestTheAnswerToACommitDecidesWhatIsKnown(t *testing.T) {
 	}
 }
 
-// sqlState is an error as pgx and lib/pq have it.
-type sqlState string
+// stateError is an error as pgx and lib/pq have it.
+type stateError string
 
-func (e sqlState) Error() string    { return "SQLSTATE " + string(e) }
-func (e sqlState) SQLState() string { return string(e) }
+func (e stateError) Error() string    { return "SQLSTATE " + string(e) }
+func (e stateError) SQLState() string { return string(e) }
 
 func TestConflictsAreRepeatedUntilTheContextEnds(t *testing.T) {
 	t.Parallel()
 	for name, conflict := range map[string]error{
-		"PostgreSQL, deadlock":      sqlState("40P01"),
-		"PostgreSQL, serialization": sqlState("40001"),
+		"PostgreSQL, deadlock":      stateError("40P01"),
+		"PostgreSQL, serialization": stateError("40001"),
 		"MySQL, deadlock":           errors.New("Error 1213 (40001): Deadlock found when trying to get lock"),
 		"MySQL, lock wait":          errors.New("Error 1205 (HY000): Lock wait timeout exceeded"),
 		"SQLite, by its text":       errors.New("database is locked"),
-		"SQLite, by its code":       sqliteCode(261),
+		"SQLite, by its code":       codeError(261),
 	} {
 		for _, dialect := range []psql.Dialect{psql.PostgreSQL, psql.MySQL, psql.SQLite} {
 			left := 3
@@ -247,8 +247,8 @@ func TestConflictsAreRepeatedUntilTheContextEnds(t *testing.T) {
 	}
 }
 
-// sqliteCode is an error as modernc.org/sqlite has it.
-type sqliteCode int
+// codeError is an error as modernc.org/sqlite has it.
+type codeError int
 
-func (e sqliteCode) Error() string { return "busy" }
-func (e sqliteCode) Code() int     { return int(e) }
+func (e codeError) Error() string { return "busy" }
+func (e codeError) Code() int     { return int(e) }

@@ -14,7 +14,8 @@ import (
 // version is that of the tables that this package works with: how many migrations there are.
 const version = 1
 
-// slots is how many locks the writers of keys share: bounded, so that a transaction with a million keys takes no more of them, and nothing has to be cleaned up.
+// slots is how many locks the writers of keys share: bounded, so that a transaction with a million keys takes no more of them, and nothing has to be
+// cleaned up.
 const slots = 1024
 
 // migrations returns the statements of each version. What was released once is never changed: a later version is a further element.
@@ -157,7 +158,8 @@ func mysql1() []string {
 	KEY by_message (message)
 )` + mysqlTable,
 		`CREATE TABLE IF NOT EXISTS {owners} (id BIGINT PRIMARY KEY, seen BIGINT NOT NULL, process VARCHAR(255) NOT NULL)` + mysqlTable,
-		// An INSERT of a head that is there locks it until the writer commits, which would keep consumers from it. So writers leave a ticket, and consumers make the heads.
+		// An INSERT of a head that is there locks it until the writer commits, which would keep consumers from it. So writers leave a ticket, and
+		// consumers make the heads.
 		`CREATE TABLE IF NOT EXISTS {tickets} (
 	id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
 	queue VARCHAR(100) NOT NULL,

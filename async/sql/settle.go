@@ -27,6 +27,11 @@ func (c *consumer) Settle(ctx context.Context, ss []async.Settlement) error {
 		s.Err = c.refuse(s)
 		if s.Err == nil && s.Verdict == async.Reject && s.Written != nil {
 			s.Err = c.bury(ctx, s)
+			if s.Err == nil {
+				c.settling.Unlock() // it may block
+				s.Err = s.Written(ctx)
+				c.settling.Lock()
+			}
 		}
 		if s.Err == nil {
 			work = append(work, s)
@@ -74,7 +79,7 @@ func (c *consumer) settleAll(ctx context.Context, work []*async.Settlement) erro
 	}
 	for i, s := range work {
 		s.Err = c.settleTogether(ctx, []*async.Settlement{s})
-		if gone(s.Err) {
+		if err := s.Err; gone(err) {
 			for _, s := range work[i:] {
 				s.Err = err
 			}
@@ -170,8 +175,33 @@ type kind struct {
 
 // carryOut writes the verdicts, and what they mean for their lanes to done.
 func (c *consumer) carryOut(ctx context.Context, ex Tx, work []*async.Settlement, done *outcome) error {
-	kinds := make(map[kind][]int64)
-	var order []kind
+	kinds, order := kindsOf(work)
+	ours := make(map[int64]bool, len(work))
+	for _, k := range order {
+		slices.Sort(kinds[k])
+		ids, err := c.carryOutKind(ctx, ex, k, kinds[k])
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			ours[id] = true
+		}
+	}
+	for _, s := range work {
+		d := deliveryOf(s.Message)
+		if !ours[d.id] {
+			done.lost[d] = true
+		}
+		if d.run != nil {
+			done.of(d.run).settle(s, ours[d.id])
+		}
+	}
+	return nil
+}
+
+// kindsOf sorts the IDs of work by what is to be done with them, and says in which order.
+func kindsOf(work []*async.Settlement) (kinds map[kind][]int64, order []kind) {
+	kinds = make(map[kind][]int64)
 	for _, s := range work {
 		d := deliveryOf(s.Message)
 		k := kind{verdict: s.Verdict, owner: d.owner.id, number: d.number}
@@ -192,43 +222,27 @@ func (c *consumer) carryOut(ctx context.Context, ex Tx, work []*async.Settlement
 		}
 		kinds[k] = append(kinds[k], d.id)
 	}
-	ours := make(map[int64]bool, len(work))
-	for _, k := range order {
-		slices.Sort(kinds[k])
-		ids, err := c.carryOutKind(ctx, ex, k, kinds[k])
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			ours[id] = true
-		}
+	return kinds, order
+}
+
+// settle says that one of the run's messages is settled, or that it was not ours.
+func (r *run) settle(s *async.Settlement, ours bool) {
+	r.left--
+	if !ours {
+		return
 	}
-	for _, s := range work {
-		d := deliveryOf(s.Message)
-		if !ours[d.id] {
-			done.lost[d] = true
+	id := deliveryOf(s.Message).id
+	switch s.Verdict {
+	case async.Retry, async.Release:
+		if r.back == 0 || id < r.back {
+			r.back = id
 		}
-		if d.run == nil {
-			continue
+		if until := time.Now().Add(s.Delay); s.Verdict == async.Retry && until.After(r.until) {
+			r.until = until
 		}
-		r := done.of(d.run)
-		r.left--
-		if !ours[d.id] {
-			continue
-		}
-		switch s.Verdict {
-		case async.Retry, async.Release:
-			if r.back == 0 || d.id < r.back {
-				r.back = d.id
-			}
-			if until := time.Now().Add(s.Delay); s.Verdict == async.Retry && until.After(r.until) {
-				r.until = until
-			}
-		case async.Ack, async.Reject:
-			r.next = max(r.next, d.id+1)
-		}
+	case async.Ack, async.Reject:
+		r.next = max(r.next, id+1)
 	}
-	return nil
 }
 
 // carryOutKind settles messages in the same way, and returns the IDs of those that were ours.

@@ -161,13 +161,13 @@ func burdens() map[string]func(b *bench) {
 
 // BenchmarkReceive says how long a Receive takes under each burden, and how much longer than with empty tables.
 func BenchmarkReceive(b *testing.B) {
-	for name, make := range makers() {
+	for name, open := range makers() {
 		for what, burden := range burdens() {
 			b.Run(name+"/"+what, func(b *testing.B) {
 				if name == "SQLite" && what == "an open transaction" {
 					b.Skip("SQLite keeps nothing of what is deleted")
 				}
-				k := newBench(b, make(b), psql.WithRetention(time.Hour*24))
+				k := newBench(b, open(b), psql.WithRetention(time.Hour*24))
 				if what == "an open transaction" {
 					k = newBench(b, k.database)
 				}
@@ -187,10 +187,10 @@ func BenchmarkReceive(b *testing.B) {
 
 // BenchmarkThroughput says how many messages of 100 000 that are there a component with a handler that does nothing gets through a second.
 func BenchmarkThroughput(b *testing.B) {
-	for name, make := range makers() {
+	for name, open := range makers() {
 		for what, keys := range map[string]int{"unkeyed": 0, "1000 keys": 1000, "one key": 1} {
 			b.Run(name+"/"+what, func(b *testing.B) {
-				k := newBench(b, make(b))
+				k := newBench(b, open(b))
 				for b.Loop() {
 					k.publish(load, keys)
 					began := time.Now()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"fmt"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -195,21 +195,21 @@ func makers() map[string]maker {
 // onEach runs a test against each database that there is.
 func onEach(t *testing.T, test func(t *testing.T, d *database)) {
 	t.Helper()
-	onEachNew(t, func(t *testing.T, make maker) {
+	onEachNew(t, func(t *testing.T, open maker) {
 		t.Helper()
-		test(t, make(t))
+		test(t, open(t))
 	})
 }
 
 // onEachNew is onEach for a test that needs more than one.
-func onEachNew(t *testing.T, test func(t *testing.T, make maker)) {
+func onEachNew(t *testing.T, test func(t *testing.T, open maker)) {
 	t.Helper()
-	for name, make := range makers() {
+	for name, open := range makers() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, make)
+			test(t, open)
 		})
 	}
 }
 
-var errInjected = fmt.Errorf("refused on purpose")
+var errInjected = errors.New("refused on purpose")

@@ -107,6 +107,7 @@ func send(tb testing.TB, p async.Producer, mm ...*async.Message) {
 func TestManyWritersWithSlowCommitsLoseNothingAndKeepTheOrderOfEachKey(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		writers, each, keys := 64, 12, 8
 		if d.dialect == psql.SQLite {
 			each = 4 // it has one writer, so that the delays add up
@@ -150,7 +151,7 @@ func TestManyWritersWithSlowCommitsLoseNothingAndKeepTheOrderOfEachKey(t *testin
 			if err := q.Publish(t.Context(), tx, m); err != nil {
 				return err
 			}
-			time.Sleep(rand.N(10 * time.Millisecond)) //nolint:forbidigo // a slow commit is what is tested
+			time.Sleep(rand.N(10 * time.Millisecond))
 			return tx.Commit()
 		}
 		for range writers {
@@ -221,6 +222,7 @@ func TestManyWritersWithSlowCommitsLoseNothingAndKeepTheOrderOfEachKey(t *testin
 func TestATransactionThatIsRolledBackPublishesNothing(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		q := d.queue(t, "orders")
 		c := consume(t, q)
 		tx, err := d.db.Begin()
@@ -261,6 +263,7 @@ func TestATransactionThatIsRolledBackPublishesNothing(t *testing.T) {
 func TestAnOpenTransactionHoldsUpNobodyButTheWritersOfItsKey(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		if d.dialect == psql.SQLite {
 			t.Skip("a SQLite database has one writer: whoever writes holds up everybody")
 		}
@@ -302,6 +305,7 @@ func TestAnOpenTransactionHoldsUpNobodyButTheWritersOfItsKey(t *testing.T) {
 func TestTablesThatAreMissingOrOfAnotherVersionAreNamed(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		missing, err := psql.New(d.db, d.dialect, "orders", psql.WithPrefix("nothing_"))
 		if err != nil {
 			t.Fatal(err)
@@ -343,6 +347,7 @@ func isSchemaError(t *testing.T, err error, texts ...string) {
 func TestMigratingTwiceAndAtTheSameTimeIsSafe(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		d.prefix = newPrefix()
 		t.Cleanup(func() {
 			for _, table := range []string{"schema", "messages", "heads", "held", "dead", "owners", "tickets", "slots"} {
@@ -374,6 +379,7 @@ func TestMigratingTwiceAndAtTheSameTimeIsSafe(t *testing.T) {
 func TestARestoredCopyOfTheTablesGoesOn(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		q := d.queue(t, "orders")
 		p := q.Producer()
 		for i := range 20 {
@@ -394,9 +400,7 @@ func TestARestoredCopyOfTheTablesGoesOn(t *testing.T) {
 			}
 		})
 		for _, table := range []string{"messages", "held"} { // neither heads nor owners
-			if _, err := d.direct.Exec("INSERT INTO " + copied.prefix + table + " SELECT * FROM " + d.prefix + table); err != nil {
-				t.Fatal(err)
-			}
+			d.must(t, "INSERT INTO "+copied.prefix+table+" SELECT * FROM @"+table) //nolint:unqueryvet // the tables are the same
 		}
 		if err := psql.Migrate(t.Context(), d.direct, d.dialect, psql.WithPrefix(copied.prefix)); err != nil {
 			t.Fatal(err)
@@ -433,6 +437,7 @@ func TestARestoredCopyOfTheTablesGoesOn(t *testing.T) {
 func TestAcknowledgedMessagesAreKeptForTheRetentionAndThenRemoved(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		q := d.queue(t, "orders", psql.WithRetention(2*time.Second), psql.WithHeartbeat(200*time.Millisecond))
 		c := consume(t, q)
 		send(t, q.Producer(), message("k", "1"), message("", "2"))
@@ -448,6 +453,7 @@ func TestAcknowledgedMessagesAreKeptForTheRetentionAndThenRemoved(t *testing.T) 
 func TestAnOwnerThatOthersTookForGoneLosesItsClaimAndCannotSettle(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		q := d.queue(t, "orders", psql.WithHeartbeat(100*time.Millisecond))
 		c := consume(t, q)
 		send(t, q.Producer(), message("k", "1"), message("", "2"))
@@ -472,10 +478,12 @@ func TestAnOwnerThatOthersTookForGoneLosesItsClaimAndCannotSettle(t *testing.T) 
 func TestADeadlockIsRetried(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		q := d.queue(t, "orders")
 		c := consume(t, q)
 		text := map[psql.Dialect]error{
-			psql.PostgreSQL: stateError("40P01"), psql.MySQL: errors.New("Error 1213 (40001): Deadlock found"), psql.SQLite: errors.New("database is locked (5) (SQLITE_BUSY)"),
+			psql.PostgreSQL: stateError("40P01"), psql.MySQL: errors.New("Error 1213 (40001): Deadlock found"),
+			psql.SQLite: errors.New("database is locked (5) (SQLITE_BUSY)"),
 		}[d.dialect]
 		var mu sync.Mutex
 		struck := make(map[string]int)
@@ -506,6 +514,7 @@ func (e stateError) SQLState() string { return string(e) }
 func TestACommitWithoutAnswerIsUnknown(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		if d.dialect == psql.SQLite {
 			t.Skip("a SQLite database answers in this process")
 		}
@@ -526,11 +535,11 @@ func TestACommitWithoutAnswerIsUnknown(t *testing.T) {
 func TestWhatTheDatabaseRefusesIsNamedAndTheRestIsThere(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
-		if d.dialect == psql.MySQL {
-			d.must(t, "ALTER TABLE @messages ADD CONSTRAINT "+d.prefix+"c CHECK (msg_id <> 'bad')")
-		} else if d.dialect == psql.PostgreSQL {
-			d.must(t, "ALTER TABLE @messages ADD CHECK (msg_id <> 'bad')")
-		} else {
+		t.Helper()
+		switch d.dialect {
+		case psql.MySQL, psql.PostgreSQL:
+			d.must(t, "ALTER TABLE @messages ADD CONSTRAINT @c CHECK (msg_id <> 'bad')")
+		case psql.SQLite:
 			d.must(t, "CREATE TRIGGER @bad BEFORE INSERT ON @messages WHEN new.msg_id = 'bad' BEGIN SELECT RAISE(ABORT, 'constraint'); END")
 		}
 		q := d.queue(t, "orders")
@@ -609,7 +618,7 @@ func TestSQLiteThatIsFullSaysSoAndGoesOnWhenThereIsRoom(t *testing.T) {
 	p := q.Producer()
 	var err error
 	n := 0
-	for n = 0; err == nil && n < 1000; n++ {
+	for ; err == nil && n < 1000; n++ {
 		err = p.Send(t.Context(), message("k", strings.Repeat("x", 10_000)))
 	}
 	if err == nil || !strings.Contains(err.Error(), "full") || errors.Is(err, async.ErrUnknown) {
@@ -668,6 +677,7 @@ func TestTheClockOfAProcessDoesNotMatterForLeases(t *testing.T) {
 func TestAPoolOfOneConnectionIsRefusedWhereAConsumerKeepsOne(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		d.db.SetMaxOpenConns(1)
 		c, err := d.queue(t, "orders").Create(t.Context())
 		if d.dialect == psql.SQLite {
@@ -684,6 +694,7 @@ func TestAPoolOfOneConnectionIsRefusedWhereAConsumerKeepsOne(t *testing.T) {
 func TestWakeEndsTheWaitOfAConsumer(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
 		called := make(chan struct{})
 		wake := func(ctx context.Context) error {
 			select {
