@@ -53,7 +53,7 @@ func stopMid(s *stage) {
 	s.empty()
 }
 
-// lateFactory makes consumers whose first Receive returns messages although its context has ended.
+// lateFactory makes consumers whose first Receive returns messages although its context has ended; calls of other receivers bring nothing.
 type lateFactory struct{ async.ConsumerFactory }
 
 func (f lateFactory) Create(ctx context.Context) (async.Consumer, error) {
@@ -66,11 +66,14 @@ func (f lateFactory) Create(ctx context.Context) (async.Consumer, error) {
 
 type lateConsumer struct {
 	async.Consumer
-	base context.Context //nolint:containedctx // what outlives the stop
+	base   context.Context //nolint:containedctx // what outlives the stop
+	called atomic.Bool
 }
 
 func (c *lateConsumer) Receive(ctx context.Context, limit int) ([]*async.Message, error) {
-	<-ctx.Done()
+	if <-ctx.Done(); c.called.Swap(true) {
+		return nil, ctx.Err()
+	}
 	return c.Consumer.Receive(c.base, limit)
 }
 
