@@ -67,7 +67,11 @@ var (
 	protobuf  = []string{"google.golang.org/protobuf"}
 	rateLimit = []string{"golang.org/x/time"}
 	redis     = []string{"github.com/redis/go-redis/v9", "go.uber.org/atomic"}
-	observed  = slices.Concat(otelAPI, prometheus) // what comes with every unit of work: the API of OpenTelemetry, and client_golang
+	aws       = []string{
+		"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/internal/configsources", "github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",
+		"github.com/aws/aws-sdk-go-v2/service/sqs", "github.com/aws/aws-sdk-go-v2/service/sns", "github.com/aws/smithy-go",
+	}
+	observed = slices.Concat(otelAPI, prometheus) // what comes with every unit of work: the API of OpenTelemetry, and client_golang
 )
 
 // testTools are the modules that packages for tests may bring besides: those whose names end in test.
@@ -99,6 +103,7 @@ var links = []line{
 	{[]string{"component/...", "client/http", "client/sql"}, observed},
 	{[]string{"async/inbox/redis", "client/redis"}, slices.Concat(observed, rateLimit, redis)},
 	{[]string{"async/inbox", "async/inbox/inboxtest"}, slices.Concat(observed, rateLimit)},
+	{[]string{"async/sqs"}, slices.Concat(observed, rateLimit, aws)},
 	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 }
 
