@@ -22,8 +22,16 @@ func (s *stage) over() time.Duration {
 	return s.suite.traits.Visibility + s.slack()
 }
 
+// followed returns a message to watch and, where there is order, one that must come behind it.
+func (s *stage) followed() []*async.Message {
+	if s.suite.traits.Ordered == async.OrderedNone {
+		return s.messages("k", 1)
+	}
+	return s.messages("k", 2)
+}
+
 func leaseOver(s *stage) {
-	ids := s.send(s.messages("k", 2)...)
+	ids := s.send(s.followed()...)
 	c := s.open()
 	m := c.takeOrdered(ids[0])[0]
 
@@ -36,8 +44,8 @@ func leaseOver(s *stage) {
 		s.Errorf("message %q came back, but its claim is not lost", m.ID)
 	}
 	c.settle(async.Ack, again)
-	c.settle(async.Ack, c.takeOrdered(ids[1])...)
-	c.none("both messages are acknowledged")
+	c.settle(async.Ack, c.takeOrdered(ids[1:]...)...)
+	c.none("all messages are acknowledged")
 }
 
 // extender returns the consumer as what a consumer with leases must be.
@@ -98,7 +106,7 @@ func leaseTooLate(s *stage) {
 
 func claimLost(s *stage) {
 	loser := need[Loser](s)
-	ids := s.send(s.messages("k", 2)...)
+	ids := s.send(s.followed()...)
 	c := s.open()
 	m := c.takeOrdered(ids[0])[0]
 	if m.Claim == nil {
@@ -116,6 +124,6 @@ func claimLost(s *stage) {
 		s.Errorf("message %q came back without a claim that holds", again.ID)
 	}
 	c.settle(async.Ack, again)
-	c.settle(async.Ack, c.takeOrdered(ids[1])...)
+	c.settle(async.Ack, c.takeOrdered(ids[1:]...)...)
 	c.none("both messages are acknowledged")
 }

@@ -62,16 +62,29 @@ func record(t *testing.T, s *suite, c conformanceCase) *recorder {
 
 func TestOptionsThatMakeNoSenseAreSaid(t *testing.T) {
 	t.Parallel()
-	_, err := newSuite(async.Traits{}, nil, []OptionFunc{WithPatience(0), nil, WithQuiet(-time.Second)})
+	_, err := newSuite(async.Traits{}, nil, []OptionFunc{WithPatience(0), nil, WithQuiet(-time.Second), Without("a case", "")})
 	if err == nil {
 		t.Fatal("got nil, want an error")
 	}
 	for _, part := range []string{
 		"asynctest: ", "the maker of the harness is nil", "patience 0s: want above 0", "option 1 is nil", "quiet -1s: want above 0",
+		`without case "a case", because ""`,
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("got %q, want it to say %q", err, part)
 		}
+	}
+}
+
+func TestACaseThatIsToBeLeftOutMustBeOne(t *testing.T) {
+	t.Parallel()
+	const known, unknown = "receive gives every message once", "receive gives every message twice"
+	s, err := newSuite(async.Traits{}, func(testing.TB) Harness { return nil }, []OptionFunc{Without(known, "slow"), Without(unknown, "slow")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.misnamed(consumerCases()); len(got) != 1 || got[0] != unknown {
+		t.Errorf("got %q, want %q", got, unknown)
 	}
 }
 

@@ -1,8 +1,11 @@
 package asynctest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +22,22 @@ type suite struct {
 	virtual  bool
 	patience time.Duration
 	quiet    time.Duration
+	without  map[string]string // case → why it is not played
+}
+
+// Without leaves a case out, given by its name, and says why in its place: for an imitation of a broker that cannot do what the broker can. It is not for what
+// a driver cannot do, which the traits say.
+func Without(name, why string) OptionFunc {
+	return func(s *suite) error {
+		if name == "" || why == "" {
+			return fmt.Errorf("without case %q, because %q: want a name and a reason", name, why)
+		}
+		if s.without == nil {
+			s.without = make(map[string]string)
+		}
+		s.without[name] = why
+		return nil
+	}
 }
 
 // WithVirtualTime runs each case in a bubble of testing/synctest: for a broker that lives in this process, does no input or output, and is made within the
@@ -82,10 +101,13 @@ func run(t *testing.T, traits async.Traits, newHarness func(testing.TB) Harness,
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range s.misnamed(cases) {
+		t.Errorf("without case %q: there is none with this name", name)
+	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if reason := c.excluded(traits); reason != "" {
+			if reason := cmp.Or(c.excluded(traits), s.without[c.name]); reason != "" {
 				t.Skip(reason)
 			}
 			if !s.virtual {
@@ -121,6 +143,13 @@ func newSuite(traits async.Traits, newHarness func(testing.TB) Harness, oo []Opt
 		return nil, fmt.Errorf("asynctest: %w", err)
 	}
 	return s, nil
+}
+
+// misnamed returns what is to be left out and is no case.
+func (s *suite) misnamed(cases []conformanceCase) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.without)), func(name string) bool {
+		return slices.ContainsFunc(cases, func(c conformanceCase) bool { return c.name == name })
+	})
 }
 
 // conformanceCase is one behaviour, and the name says which.
