@@ -69,9 +69,9 @@ var (
 	_ component.Checker = (*consumer)(nil)
 )
 
-// Receive implements async.Consumer. It asks SQS until there is something. The call that is under way when ctx ends is not cancelled, because SQS would give its
-// message to nobody: it comes to its end within the wait and what it brings is returned. Failures that may pass are tried again in silence, and shown by Check;
-// after a visibility time of them, when nothing that is held can be ours any more, the consumer counts as dead.
+// Receive implements async.Consumer. It asks SQS until there is something. The call that is under way when ctx ends is not cancelled, because SQS would give
+// its message to nobody: it comes to its end within the wait and what it brings is returned. Failures that may pass are tried again in silence, and shown by
+// Check; after a visibility time of them, when nothing that is held can be ours any more, the consumer counts as dead.
 func (c *consumer) Receive(ctx context.Context, limit int) ([]*async.Message, error) {
 	if limit < 1 {
 		return nil, refuse("sqs: receive from %s: limit %d: want at least 1", c.queue.name, limit)

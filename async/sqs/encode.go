@@ -119,7 +119,8 @@ func groupOf(m *async.Message) string {
 	}
 }
 
-// dedupOf returns the deduplication ID of m: its ID. A message that is replayed is another one than when it was sent first, or SQS would confirm it and drop it.
+// dedupOf returns the deduplication ID of m: its ID. A message that is replayed is another one than when it was sent first, or SQS would confirm it and drop
+// it.
 func dedupOf(m *async.Message) string {
 	history := m.Headers.Get(async.HeaderDeadHistory)
 	switch {

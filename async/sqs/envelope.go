@@ -15,13 +15,19 @@ const (
 
 // notification is the envelope of SNS.
 type notification struct {
-	Type              string
-	MessageID         string `json:"MessageId"` //nolint:tagliatelle // SNS calls it so
-	TopicArn          string
-	Subject           *string
-	Message           *string
-	Timestamp         string
-	MessageAttributes map[string]struct{ Type, Value string }
+	Type       string                       `json:"Type"`
+	MessageID  string                       `json:"MessageId"`
+	TopicARN   string                       `json:"TopicArn"`
+	Subject    *string                      `json:"Subject"`
+	Message    *string                      `json:"Message"`
+	Timestamp  string                       `json:"Timestamp"`
+	Attributes map[string]notifiedAttribute `json:"MessageAttributes"`
+}
+
+// notifiedAttribute is one of its attributes.
+type notifiedAttribute struct {
+	Type  string `json:"Type"`
+	Value string `json:"Value"` // of Binary: base64
 }
 
 // unwrap returns what is in body if that is an envelope.
@@ -30,21 +36,21 @@ func unwrap(body string, envelope Envelope) (content, bool) {
 	if trimmed := strings.TrimLeft(body, " \t\r\n"); trimmed == "" || trimmed[0] != '{' || !strings.Contains(body, `"Message"`) {
 		return content{}, false
 	}
-	if envelope == EnvelopeAuto && !(strings.Contains(body, `"TopicArn"`) && strings.Contains(body, `"Notification"`)) {
+	if envelope == EnvelopeAuto && (!strings.Contains(body, `"TopicArn"`) || !strings.Contains(body, `"Notification"`)) {
 		return content{}, false
 	}
 	var n notification
 	if err := json.Unmarshal([]byte(body), &n); err != nil || n.Message == nil {
 		return content{}, false
 	}
-	if envelope == EnvelopeAuto && (n.Type != "Notification" || n.MessageID == "" || !strings.HasPrefix(n.TopicArn, "arn:")) {
+	if envelope == EnvelopeAuto && (n.Type != "Notification" || n.MessageID == "" || !strings.HasPrefix(n.TopicARN, "arn:")) {
 		return content{}, false
 	}
 	c := content{id: n.MessageID, body: *n.Message}
 	if t, err := time.Parse(time.RFC3339Nano, n.Timestamp); err == nil {
 		c.sent = t
 	}
-	for name, a := range n.MessageAttributes {
+	for name, a := range n.Attributes {
 		value := a.Value
 		if a.Type == "Binary" {
 			if data, err := base64.StdEncoding.DecodeString(value); err == nil {
@@ -54,8 +60,8 @@ func unwrap(body string, envelope Envelope) (content, bool) {
 		c.headers = append(c.headers, attribute{name: name, value: value})
 	}
 	c.headers = arranged(c.headers)
-	if n.TopicArn != "" {
-		c.headers = append(c.headers, attribute{name: HeaderTopic, value: n.TopicArn})
+	if n.TopicARN != "" {
+		c.headers = append(c.headers, attribute{name: HeaderTopic, value: n.TopicARN})
 	}
 	if n.Subject != nil && *n.Subject != "" {
 		c.headers = append(c.headers, attribute{name: HeaderSubject, value: *n.Subject})

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// fake is SQS without a network, which behaves as AWS does where that is hardest on a client: it accepts what it need not carry out, and loses what it was about
-// to give to a call that is cancelled. Time is taken from package time, so it lives in a bubble.
+// fake is SQS without a network, which behaves as AWS does where that is hardest on a client: it accepts what it need not carry out, and loses what it was
+// about to give to a call that is cancelled. Time is taken from package time, so it lives in a bubble.
 type fake struct {
 	mu     sync.Mutex
 	queues map[string]*fakeQueue // by name
@@ -80,6 +81,7 @@ func (q *fakeQueue) changeLocked() {
 	q.changed = make(chan struct{})
 }
 
+//nolint:revive // the SDK calls it so
 func (f *fake) GetQueueUrl(_ context.Context, in *sqs.GetQueueUrlInput, _ ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -322,9 +324,7 @@ func (f *fake) takeLocked(q *fakeQueue, in *sqs.ReceiveMessageInput) (out []type
 
 func (m *fakeMessage) give(receipt string) types.Message {
 	system := make(map[string]string, len(m.system)+1)
-	for k, v := range m.system {
-		system[k] = v
-	}
+	maps.Copy(system, m.system)
 	system["ApproximateReceiveCount"] = strconv.Itoa(m.count)
 	id, body := m.id, m.body
 	return types.Message{MessageId: &id, Body: &body, ReceiptHandle: &receipt, Attributes: system, MessageAttributes: m.attributes}

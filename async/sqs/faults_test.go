@@ -78,6 +78,7 @@ func (f *faults) unheard(call string) bool {
 	return true
 }
 
+//nolint:revive // the SDK calls it so
 func (f *faults) GetQueueUrl(ctx context.Context, in *sqs.GetQueueUrlInput, oo ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error) {
 	if _, err := f.strike("GetQueueUrl", in.QueueName); err != nil {
 		return nil, err

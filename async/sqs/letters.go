@@ -56,8 +56,8 @@ func (d *letters) errorf(operation string, err error) error {
 	return fmt.Errorf("sqs: %s dead letters of %s: %w", operation, d.queue.name, err)
 }
 
-// List implements async.DeadLetters. It receives up to a thousand letters, or 64 MiB, hides them while they are yielded, and gives back what was not removed; then
-// the next ones. So the order is that of the whole queue up to so many. Letters that somebody else looks at are not seen.
+// List implements async.DeadLetters. It receives up to a thousand letters, or 64 MiB, which are in order, and hides them while they are yielded; then the next
+// ones. What was not removed it gives back at the end. Letters that somebody else looks at are not seen.
 func (d *letters) List(ctx context.Context, f async.DeadFilter) iter.Seq2[*async.DeadLetter, error] {
 	return func(yield func(*async.DeadLetter, error) bool) {
 		began := time.Now()
@@ -160,7 +160,7 @@ func (d *letters) Remove(ctx context.Context, ll ...*async.DeadLetter) error {
 	var batch async.BatchError
 	for id, err := range failed {
 		for _, i := range places[id] {
-			batch.Add(i, d.errorf("remove", err))
+			_ = batch.Add(i, d.errorf("remove", err))
 		}
 	}
 	return batch.Err()

@@ -56,9 +56,9 @@ func WithWait(d time.Duration) OptionFunc {
 	}
 }
 
-// WithVisibility sets how long SQS hides a message that was received, in whole seconds from 2 s to 12 h. The default is 30 s, whatever the queue says. The engine
-// extends it at half of this time from receipt to settlement, waiting included, so it need not cover the handler: it is how long the messages of a process that
-// died take to come again, and how long SQS may be out of reach before they do.
+// WithVisibility sets how long SQS hides a message that was received, in whole seconds from 2 s to 12 h. The default is 30 s, whatever the queue says. The
+// engine extends it at half of this time from receipt to settlement, waiting included, so it need not cover the handler: it is how long the messages of a
+// process that died take to come again, and how long SQS may be out of reach before they do.
 func WithVisibility(d time.Duration) OptionFunc {
 	return func(c *config) error {
 		if d < 2*time.Second || d > mostVisibility || d%time.Second != 0 {

@@ -42,8 +42,9 @@ func WithXRay() PublisherOptionFunc {
 	}
 }
 
-// WithoutDeduplication makes every Send to a FIFO queue or topic a message of its own, so that what is sent twice with the same ID is there twice. Without it SQS
-// confirms the second one, if it comes within five minutes of the first, and drops it. A replay of dead letters is never dropped for the first life of its message.
+// WithoutDeduplication makes every Send to a FIFO queue or topic a message of its own, so that what is sent twice with the same ID is there twice. Without it
+// SQS confirms the second one, if it comes within five minutes of the first, and drops it. A replay of dead letters is never dropped because its message was
+// sent a little before it died.
 func WithoutDeduplication() PublisherOptionFunc {
 	return func(c *publisherConfig) error {
 		c.distinct = true
@@ -55,8 +56,8 @@ func WithoutDeduplication() PublisherOptionFunc {
 // arguments and options, joined. What it needs of the policy is sqs:SendMessage and, unless a URL is given, sqs:GetQueueUrl.
 //
 // Messages that are sent at the same time share requests, of ten messages or 1 MiB. In a FIFO queue (.fifo) the key is the message group, the ID the
-// deduplication ID: a message that is sent again with its ID within five minutes is confirmed, and there once; of a group nothing of the same Send goes out behind
-// a batch that was not confirmed. A standard queue can hold a message back for up to 15 minutes, a FIFO queue cannot.
+// deduplication ID: a message that is sent again with its ID within five minutes is confirmed, and there once; of a group nothing of the same Send goes out
+// behind a batch that was not confirmed. A standard queue can hold a message back for up to 15 minutes, a FIFO queue cannot.
 //
 // A message that is too large, more than 1 MiB with its attributes, is refused with a permanent error. An error that wraps async.ErrUnknown says that the
 // answer did not come.

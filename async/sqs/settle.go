@@ -294,7 +294,7 @@ func (c *consumer) Extend(ctx context.Context, mm []*async.Message) error {
 		switch {
 		case d == nil:
 			if m.Claim != nil && m.Claim.Lost() {
-				batch.Add(i, async.ErrLost)
+				_ = batch.Add(i, async.ErrLost)
 			} // else it is settled
 		case d.settling || d.extended != nil:
 		default:
@@ -325,7 +325,7 @@ func (c *consumer) Extend(ctx context.Context, mm []*async.Message) error {
 			s.err = results[s.delivery]
 		}
 		s.err = c.wasExtended(s)
-		batch.Add(places[i], s.err)
+		_ = batch.Add(places[i], s.err)
 		if errors.Is(s.err, async.ErrLost) {
 			c.lose(s.delivery, s.err)
 		}
