@@ -191,6 +191,20 @@ func (w *witness) check(s *stage, ids []string, once bool) {
 	}
 }
 
+// orderedOr returns ids, or where there is no order those that were processed: then nobody can say which these must be.
+func (w *witness) orderedOr(s *stage, ids []string) []string {
+	if s.suite.traits.Ordered != async.OrderedNone {
+		return ids
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var done []string
+	for _, e := range w.effects {
+		done = append(done, e.id)
+	}
+	return done
+}
+
 // attemptsAre fails the case unless the attempts at a message had these numbers.
 func (w *witness) attemptsAre(s *stage, id string, want ...int) {
 	s.Helper()
