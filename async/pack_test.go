@@ -43,7 +43,9 @@ func TestWhatIsPackedIsUnpacked(t *testing.T) {
 func TestPackReplacesWhatIsOfAnEarlierJourney(t *testing.T) {
 	t.Parallel()
 	m := &async.Message{ID: "new", Headers: async.Headers{
-		{Key: "patron-message-id", Value: "old"}, {Key: async.HeaderKey, Value: "b2xk"}, {Key: async.HeaderDue, Value: "2001-01-01T00:00:00Z"},
+		{Key: "patron-message-id", Value: "old"},
+		{Key: async.HeaderKey, Value: "b2xk"},
+		{Key: async.HeaderDue, Value: "2001-01-01T00:00:00Z"},
 		{Key: "X-Own", Value: "1"},
 	}}
 
