@@ -29,7 +29,7 @@ func suite(t *testing.T, b watermill.Broker, features tests.Features) {
 		})
 		return pub, sub
 	}
-	tests.TestPubSub(t, features, func(t *testing.T) (message.Publisher, message.Subscriber) { return group(t, "test") }, group)
+	tests.TestPubSub(t, features, func(*testing.T) (message.Publisher, message.Subscriber) { return group(nil, "test") }, group)
 }
 
 // payload is a key that the order of Watermill's suite is by.
