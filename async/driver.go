@@ -50,7 +50,8 @@ type Consumer interface {
 	// consumer that lives (Traits.Redelivers is false), Release leaves the message to whoever comes after this consumer.
 	Settle(ctx context.Context, ss []Settlement) error
 
-	// Close is called last, once: it flushes settlements and leaves the group. What is unsettled goes back to the broker.
+	// Close is called last, once: it flushes settlements and leaves the group. What is unsettled goes back to the broker, by Close or at the latest after
+	// Traits.Visibility; the engine has released what it could.
 	Close(ctx context.Context) error
 }
 
@@ -149,7 +150,7 @@ type Order uint8
 
 // The orders.
 const (
-	OrderedNone    Order = iota // not at all
+	OrderedNone    Order = iota // not at all; Message.Lane is not looked at
 	OrderedProcess              // among the messages that one consumer receives
 	OrderedGroup                // among all consumers: while one holds a key, no other gets it
 )

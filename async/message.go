@@ -14,7 +14,7 @@ type Message struct {
 	Key        []byte    // messages of one key are processed in order, where the source is ordered
 	Source     *Source   // where it came from; shared by its messages
 	Lane       Lane      // what it must stay in order with
-	Claim      *Claim    // why it is ours; set by the driver, nil: it cannot be lost
+	Claim      *Claim    // why it is ours; set by the driver, nil: it can only be lost by itself, which Extend or Settle says
 	Data       []byte    // the body
 	Headers    Headers   // what travels with it
 	Time       time.Time // when it was published; zero: not known
