@@ -102,9 +102,8 @@ func (c *consumer) Extend(ctx context.Context, mm []*async.Message) error {
 	for i, m := range mm {
 		wg.Go(func() {
 			d, until := deliveryOf(m), c.factory.lease()
-			before := d.until.Load()
 			if errs[i] = c.tell(ctx, d, "+WPI"); errs[i] == nil {
-				d.until.CompareAndSwap(before, until) // unless it was settled meanwhile
+				d.extend(until)
 			}
 		})
 	}

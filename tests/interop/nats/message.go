@@ -12,6 +12,8 @@ import (
 
 const system = "nats"
 
+// snippet: pack
+
 // packed returns what is sent of m.
 func packed(m *async.Message, subject string) *nats.Msg {
 	msg := &nats.Msg{Subject: subject, Data: m.Data, Header: make(nats.Header)}
@@ -32,6 +34,10 @@ func unpacked(header nats.Header, data []byte) *async.Message {
 	return async.Unpack(h, data)
 }
 
+// end snippet
+
+// snippet: delivery
+
 // delivery is the Raw of a message.
 type delivery struct {
 	jetstream.Msg
@@ -39,9 +45,20 @@ type delivery struct {
 	until    atomic.Int64 // when it is not ours any more; 0: it is settled
 }
 
-func deliveryOf(m *async.Message) *delivery { return m.Raw.(*delivery) } //nolint:forcetypeassert // all messages are made here
+// deliveryOf returns nil if m is none of ours.
+func deliveryOf(m *async.Message) *delivery {
+	d, _ := m.Raw.(*delivery)
+	return d
+}
 
-func (d *delivery) ours() bool { return time.Now().UnixNano() < d.until.Load() }
+func (d *delivery) ours() bool { return d != nil && time.Now().UnixNano() < d.until.Load() }
+
+// extend makes a delivery ours until then, unless it was settled meanwhile.
+func (d *delivery) extend(until int64) {
+	if before := d.until.Load(); before != 0 {
+		d.until.CompareAndSwap(before, until)
+	}
+}
 
 // lease returns until when a delivery is ours. The broker counts from when it sent the message, so a tenth is left to the network.
 func (f *Factory) lease() int64 { return time.Now().Add(f.ackWait / 10 * 9).UnixNano() }
@@ -62,3 +79,5 @@ func (f *Factory) message(msg jetstream.Msg, source *async.Source) *async.Messag
 	}
 	return m
 }
+
+// end snippet

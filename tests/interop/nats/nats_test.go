@@ -3,6 +3,7 @@ package nats_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -105,5 +106,25 @@ func TestASendThatWasNotConfirmedMayHaveArrived(t *testing.T) {
 	defer cancel()
 	if err := h.Producer().Send(ctx, &async.Message{}); !errors.Is(err, async.ErrUnknown) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want ErrUnknown and that the time is over", err)
+	}
+}
+
+// The guide says how small a driver is.
+func TestTheDriverIsSmall(t *testing.T) {
+	t.Parallel()
+	lines := 0
+	for _, name := range []string{"doc.go", "factory.go", "consumer.go", "message.go", "producer.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				lines++
+			}
+		}
+	}
+	if lines >= 300 {
+		t.Errorf("the driver without what reads dead letters has %d lines of code, want fewer than 300, as docs/guides/new-broker.md says", lines)
 	}
 }

@@ -27,6 +27,8 @@ func NewProducer(conn *nats.Conn, subject string) (async.Producer, error) {
 	return async.Observed(system, subject, &producer{js: js, subject: subject}), nil
 }
 
+// snippet: send
+
 // Send implements async.Producer. The messages are on their way at the same time, in their order.
 func (p *producer) Send(ctx context.Context, mm ...*async.Message) error {
 	batch, acks := &async.BatchError{}, make([]jetstream.PubAckFuture, len(mm))
@@ -62,6 +64,8 @@ func confirmed(ctx context.Context, ack jetstream.PubAckFuture) (err error) {
 	}
 	return fmt.Errorf("%w: %w", async.ErrUnknown, err)
 }
+
+// end snippet
 
 // Close implements async.Producer: Send leaves nothing behind.
 func (p *producer) Close(context.Context) error { return nil }
