@@ -20,6 +20,7 @@ func settleCases() []conformanceCase {
 		{name: "the dead letter is told of after it is written", applies: deadLetters, run: settleTold},
 		{name: "a message stays while nobody could be told of its dead letter", applies: deadLetters, run: settleUntold},
 		{name: "a message stays while its dead letter cannot be written", applies: deadLetters, run: settleNoTarget},
+		{name: "a rejection that failed leaves the message to the next consumer", applies: deadLetters, run: settleUnfinished},
 		{name: "a second settlement is refused", run: settleTwice},
 		{name: "a settlement that failed is repeated", run: settleAgain},
 		{name: "close gives back what is unsettled, in order", run: settleClose},
@@ -188,6 +189,31 @@ func settleNoTarget(s *stage) {
 	s.awaitDead()
 	c.close()
 	s.empty()
+}
+
+// settleUnfinished finds who takes a message off before its dead letter is written and told of: as long as the process lives it can try again, and nobody sees.
+func settleUnfinished(s *stage) {
+	refusal := errors.New("nobody listens")
+	id := s.send(s.message("k"))[0]
+	c := s.open()
+	m := c.takeOrdered(id)[0]
+	untold := async.Settlement{Message: m, Verdict: async.Reject, Cause: errPoison, Written: func(context.Context) error { return refusal }}
+	if err := c.settleAll([]async.Settlement{untold})[0]; !errors.Is(err, refusal) {
+		s.Fatalf("reject that nobody could be told of: got %v, want %v", err, refusal)
+	}
+	if breaker, ok := s.harness.(DeadLetterBreaker); ok {
+		breaker.BreakDeadLetters()
+		if err := c.settleAll([]async.Settlement{{Message: m, Verdict: async.Reject, Cause: errPoison}})[0]; err == nil {
+			s.Errorf("reject without a target: got nil, want an error")
+		}
+		breaker.MendDeadLetters()
+	}
+
+	c.close()
+
+	c = s.open()
+	c.settle(async.Ack, c.takeOrdered(id)...)
+	c.none("the message is acknowledged")
 }
 
 func settleTwice(s *stage) {

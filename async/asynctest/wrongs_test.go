@@ -334,6 +334,18 @@ func wrongSettlers() map[string]wrongBroker {
 			}},
 			caught: []string{"a message stays while its dead letter cannot be written", "a message stays until its dead letter can be written"},
 		},
+		"takes poison off although its rejection failed": {
+			tamper: tamper{settle: func(ctx context.Context, c *tampered, ss []async.Settlement) error {
+				err := c.driver.Settle(ctx, ss)
+				for i := range ss {
+					if ss[i].Verdict == async.Reject && ss[i].Err != nil {
+						_ = c.driver.Settle(ctx, []async.Settlement{{Message: ss[i].Message}}) // and says that it failed
+					}
+				}
+				return err
+			}},
+			caught: []string{"a rejection that failed leaves the message to the next consumer"},
+		},
 		"accepts settlements of what is not there": {
 			tamper: tamper{settle: hush(async.ErrLost)},
 			caught: second,
