@@ -104,6 +104,7 @@ var links = []line{
 	{[]string{"async/inbox/redis", "client/redis"}, slices.Concat(observed, rateLimit, redis)},
 	{[]string{"async/inbox", "async/inbox/inboxtest"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async/sqs"}, slices.Concat(observed, rateLimit, aws)},
+	{[]string{"async/kafka"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 }
 
