@@ -279,6 +279,30 @@ func TestAfterACrashTheFirstMessageIsAloneAndItsStartCounted(t *testing.T) {
 	}
 }
 
+func TestAMarkIsCoveredWhenACommitThatCarriesItIsDone(t *testing.T) {
+	t.Parallel()
+	l, set := opened(t, Start{})
+	take(t, l, 0)
+	take(t, l, 1)
+	if l.Unsettled() != 2 || !l.Holds(1) || l.Holds(2) {
+		t.Errorf("two are out: got %d unsettled, holds 1: %v, holds 2: %v", l.Unsettled(), l.Holds(1), l.Holds(2))
+	}
+	l.Settle(0)
+	first := l.Mark()
+	set.Next()
+	l.Settle(1)
+	second := l.Mark()
+	if l.Covered(first) {
+		t.Error("a commit that is under way covers a mark")
+	}
+	if set.Done(); !l.Covered(first) || l.Covered(second) {
+		t.Errorf("after the first commit: covers the first %v, the second %v, want true and false", l.Covered(first), l.Covered(second))
+	}
+	if commit(t, set); !l.Covered(second) || l.Unsettled() != 0 || l.Holds(1) {
+		t.Errorf("after the second commit: covers it %v, %d unsettled, holds 1: %v", l.Covered(second), l.Unsettled(), l.Holds(1))
+	}
+}
+
 func TestMemoryIsBoundedAndGivenBack(t *testing.T) {
 	t.Parallel()
 	l, set := opened(t, Start{})
