@@ -98,6 +98,7 @@ func (c *consumer) claimLocked(session sarama.ConsumerGroupSession, at place, st
 	k.source = c.sourceLocked(at)
 	c.claims = append(c.claims, k)
 	c.set.Add(k.book)
+	c.changedLocked()
 	return k
 }
 
@@ -221,11 +222,14 @@ func (c *consumer) messageLocked(k *claim, r *sarama.ConsumerMessage) *async.Mes
 // finish ends a claim: the partition was revoked or lost, or the consumer closes. It returns within the time that the group gives.
 func (c *consumer) finish(k *claim) {
 	c.mu.Lock()
-	closing := c.closing
+	closing, gone := c.closing, k.gone
 	k.ended = true
 	k.queue = nil
 	c.mu.Unlock()
 	switch {
+	case gone: // sought, or lost by a commit
+		c.forget(k)
+		return
 	case lost(context.Cause(k.session.Context())):
 		k.claim.Lose(context.Cause(k.session.Context()))
 		c.forget(k)

@@ -22,6 +22,9 @@ func (m Member) Closed() bool {
 	return m.c.closing
 }
 
+// Owned returns how many partitions of its topics it has.
+func (m Member) Owned() int { return len(m.c.Sources()) }
+
 func (m Member) generation() (sarama.ConsumerGroupSession, int32) {
 	m.c.mu.Lock()
 	defer m.c.mu.Unlock()

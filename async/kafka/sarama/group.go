@@ -60,6 +60,7 @@ func (c *consumer) Setup(session sarama.ConsumerGroupSession) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session, c.fault = session, nil
+	c.changedLocked()
 	select {
 	case <-c.joined:
 	default:

@@ -140,6 +140,28 @@ func (h *harness) living() []sarama.Member {
 	return slices.Clone(h.members)
 }
 
+// balanced waits until the partitions have found their members: who joins a cooperative group is in it before others have let anything go, and what is received
+// meanwhile may be revoked.
+func (h *harness) balanced(ctx context.Context) {
+	for ctx.Err() == nil {
+		members := h.living()
+		owned, least := 0, partitions
+		for _, m := range members {
+			n := m.Owned()
+			owned, least = owned+n, min(least, n)
+		}
+		if owned == partitions && least >= partitions/len(members) {
+			return
+		}
+		timer := time.NewTimer(5 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
 func (h *harness) Revoke(context.Context) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -198,6 +220,7 @@ func (f *tamperedFactory) Create(ctx context.Context) (async.Consumer, error) {
 	h.mu.Lock()
 	h.members = append(h.members, sarama.MemberOf(c))
 	h.mu.Unlock()
+	h.balanced(ctx)
 	return &tamperedConsumer{consumer: c.(consumer), harness: h}, nil //nolint:forcetypeassert // it is one
 }
 
@@ -206,6 +229,7 @@ type consumer interface {
 	async.Consumer
 	async.Lagger
 	async.Pauser
+	async.Seeker
 	component.Checker
 }
 
