@@ -226,15 +226,16 @@ func (c *consumer) finish(k *claim) {
 	k.ended = true
 	k.queue = nil
 	c.mu.Unlock()
-	switch {
-	case gone: // sought, or lost by a commit
+	if gone { // it was sought, or a commit said that it is lost
 		c.forget(k)
 		return
-	case lost(context.Cause(k.session.Context())):
-		k.claim.Lose(context.Cause(k.session.Context()))
-		c.forget(k)
-		return
-	case !closing:
+	}
+	if !closing {
+		if err := c.ours(k.session); err != nil {
+			k.claim.Lose(err)
+			c.forget(k)
+			return
+		}
 		ctx, cancel := context.WithTimeout(c.life, 2*c.factory.config.rebalance/3)
 		k.claim.Revoke(ctx)
 		cancel()
@@ -243,6 +244,21 @@ func (c *consumer) finish(k *claim) {
 	if closing {
 		k.claim.Lose(errClosed) // nothing of it is settled after the close
 	}
+}
+
+// ours returns why what a session had is no longer ours, or nil: it may be revoked in good order. The client library does not always tell why a session ended,
+// so the coordinator is asked.
+func (c *consumer) ours(session sarama.ConsumerGroupSession) error {
+	if session.Context().Err() == nil {
+		return nil // it goes on, without one partition
+	}
+	if cause := context.Cause(session.Context()); lost(cause) {
+		return cause
+	}
+	if err := c.books.heartbeat(session); lost(err) {
+		return err
+	}
+	return nil
 }
 
 // conclude makes the last commit of a claim.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -54,30 +55,16 @@ func (c *consumer) commitNow() bool {
 	if len(commits) == 0 {
 		return true
 	}
-	generation := int32(-1)
-	if session != nil {
-		generation = session.GenerationID()
-	}
 	err := c.commit(session, commits)
 
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.unsaid = err
 	var gone []*claim
-	for _, k := range c.claims {
-		for i := range commits {
-			if commits[i].Ledger != k.book || commits[i].Err == nil {
-				continue
-			}
-			if lost(commits[i].Err) && session != nil && generation == session.GenerationID() && session == k.session {
-				gone = append(gone, k)
-			}
-		}
+	if session != nil && session.Context().Err() != nil {
+		gone = c.goneLocked(commits)
 	}
 	c.set.Done()
 	for _, k := range gone {
-		cause := fmt.Errorf("%w: the group has taken the partition away", async.ErrLost)
-		k.claim.Lose(cause) // it does not wait
 		c.forgetLocked(k)
 	}
 	c.changedLocked()
@@ -85,7 +72,26 @@ func (c *consumer) commitNow() bool {
 	if c.set.Pending() {
 		c.commitSoon()
 	}
-	return err == nil || len(gone) > 0
+	c.mu.Unlock()
+	for _, k := range gone {
+		k.claim.Lose(err) // the engine may ask something of the consumer meanwhile
+	}
+	return err == nil
+}
+
+// goneLocked returns the claims whose last commit came from a member that the group no longer knows. While the session goes on that says nothing: a cooperative
+// rebalance gives the member another generation, which the client library learns of later than the coordinator.
+func (c *consumer) goneLocked(commits []ledger.Commit) []*claim {
+	var gone []*claim
+	for i := range commits {
+		if !lost(commits[i].Err) {
+			continue
+		}
+		if at := slices.IndexFunc(c.claims, func(k *claim) bool { return k.book == commits[i].Ledger }); at >= 0 {
+			gone = append(gone, c.claims[at])
+		}
+	}
+	return gone
 }
 
 // commit carries commits out, sets the error of each, and returns one of them.

@@ -127,6 +127,24 @@ func moved(err error) bool {
 	return errors.Is(err, sarama.ErrNotCoordinatorForConsumer) || errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable)
 }
 
+// heartbeat asks whether the group still knows the member of a session.
+func (o *coordinator) heartbeat(session sarama.ConsumerGroupSession) error {
+	b, err := o.get()
+	if err != nil {
+		return err
+	}
+	req := &sarama.HeartbeatRequest{Version: 2, GroupId: o.group, MemberId: session.MemberID(), GenerationId: session.GenerationID()}
+	if id := o.client.Config().Consumer.Group.InstanceId; id != "" {
+		req.Version, req.GroupInstanceId = 3, &id
+	}
+	resp, err := b.Heartbeat(req)
+	if err != nil {
+		o.drop(b)
+		return err
+	}
+	return answered(resp.Err)
+}
+
 // entry is one partition of a commit.
 type entry struct {
 	place

@@ -22,8 +22,12 @@ func (m Member) Closed() bool {
 	return m.c.closing
 }
 
-// Owned returns how many partitions of its topics it has.
-func (m Member) Owned() int { return len(m.c.Sources()) }
+// Owned returns how many partitions it has, those of retry topics included.
+func (m Member) Owned() int {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	return len(m.c.claims)
+}
 
 func (m Member) generation() (sarama.ConsumerGroupSession, int32) {
 	m.c.mu.Lock()

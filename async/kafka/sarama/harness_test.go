@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -144,13 +145,12 @@ func (h *harness) living() []sarama.Member {
 // meanwhile may be revoked.
 func (h *harness) balanced(ctx context.Context) {
 	for ctx.Err() == nil {
-		members := h.living()
-		owned, least := 0, partitions
-		for _, m := range members {
+		least, most := math.MaxInt, 0
+		for _, m := range h.living() {
 			n := m.Owned()
-			owned, least = owned+n, min(least, n)
+			least, most = min(least, n), max(most, n)
 		}
-		if owned == partitions && least >= partitions/len(members) {
+		if most > 0 && most-least <= 1 {
 			return
 		}
 		timer := time.NewTimer(5 * time.Millisecond)

@@ -47,11 +47,16 @@ type link struct {
 	sender *sender
 }
 
+// lettersWait is how long a broker keeps a reader of dead letters waiting that has read all there is; to end takes as long.
+const lettersWait = 20 * time.Millisecond
+
 // connect makes a link. The client library takes no context: the end of ctx ends its connections.
 func (c *config) connect(ctx context.Context) (*link, error) {
 	l := &link{net: newNetwork(ctx, c)}
 	err := l.net.within(ctx, func() (err error) {
-		if l.client, err = sarama.NewClient(c.brokers, c.client(l.net)); err != nil {
+		conf := c.client(l.net)
+		conf.Consumer.MaxWaitTime = lettersWait
+		if l.client, err = sarama.NewClient(c.brokers, conf); err != nil {
 			if dial := l.net.failure(); dial != nil {
 				err = fmt.Errorf("%w: %w", err, dial)
 			}
