@@ -105,6 +105,12 @@ var links = []line{
 	{[]string{"async/inbox", "async/inbox/inboxtest"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async/sqs"}, slices.Concat(observed, rateLimit, aws)},
 	{[]string{"async/kafka"}, slices.Concat(observed, rateLimit)},
+	{[]string{"async/kafka/sarama"}, slices.Concat(observed, rateLimit, []string{
+		"github.com/IBM/sarama", "github.com/davecgh/go-spew", "github.com/eapache/go-resiliency", "github.com/hashicorp/go-uuid",
+		"github.com/jcmturner/aescts/v2", "github.com/jcmturner/dnsutils/v2", "github.com/jcmturner/gofork", "github.com/jcmturner/gokrb5/v8",
+		"github.com/jcmturner/rpc/v2", "github.com/klauspost/compress", "github.com/pierrec/lz4/v4", "github.com/rcrowley/go-metrics",
+		"golang.org/x/crypto", "golang.org/x/net",
+	})},
 	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 }
 

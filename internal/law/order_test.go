@@ -46,7 +46,9 @@ var order = []line{
 	{[]string{"async/push"}, slices.Concat(transport, []string{"async", "client/http"})},
 	{[]string{"async/inbox"}, slices.Concat(transport, []string{"async", "async/sql"})},
 	{[]string{"async/inbox/..."}, slices.Concat(transport, []string{"async", "async/inbox"})},
-	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})}, // drivers know the engine and never each other
+	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})},                         // drivers know the engine and never each other
+	{[]string{"async/kafka/sarama"}, slices.Concat(transport, []string{"async", "async/kafka"})}, // the books and the records of both drivers
+	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})},                         // drivers know the engine and never each other
 
 	{[]string{"."}, slices.Concat(transport, []string{"component/http", "log/zerolog", "trace/jaeger", "trace/provider"})},
 	{[]string{"console", "cmd/..."}, slices.Concat(transport, []string{".", "component/http", "config"})},
@@ -106,6 +108,7 @@ var doors = []door{
 	{"google.golang.org/grpc/", []string{"component/grpc", "client/grpc"}},
 	{"github.com/twmb/franz-go/", []string{"async/kafka"}},
 	{"github.com/IBM/sarama", []string{"async/kafka/sarama"}},
+	{"github.com/rcrowley/go-metrics", []string{"async/kafka/sarama"}},
 	{"github.com/rabbitmq/amqp091-go", []string{"async/amqp"}},
 	{"github.com/aws/", []string{"async/sqs"}},
 	{"github.com/redis/", []string{"async/inbox/redis", "cache/redis", "client/redis"}},

@@ -7,7 +7,7 @@ import (
 )
 
 // version is the protocol that is spoken unless [WithClientConfig] says otherwise: what everything here needs, and what brokers since 2021 know.
-var version = sarama.V2_8_0_0 //nolint:gochecknoglobals // immutable
+var version = sarama.V2_8_0_0
 
 // How patient the client is with a broker that does not answer, or is not the right one. It tries again for ever above that, in our loops.
 const (

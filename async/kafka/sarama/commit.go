@@ -111,7 +111,7 @@ func (c *consumer) commit(session sarama.ConsumerGroupSession, commits []ledger.
 	}
 	errs, err := c.books.commit(session, entries)
 	if err == nil {
-		err = c.shorten(session, entries, errs)
+		c.shorten(session, entries, errs)
 	}
 	for i := range commits {
 		if err != nil && errs == nil {
@@ -126,8 +126,9 @@ func (c *consumer) commit(session sarama.ConsumerGroupSession, commits []ledger.
 	return err
 }
 
-// shorten commits once more, without metadata, what a broker finds too large for it (offset.metadata.max.bytes): a crash repeats more then, but the position moves.
-func (c *consumer) shorten(session sarama.ConsumerGroupSession, entries []entry, errs []error) error {
+// shorten commits once more, without metadata, what a broker finds too large for it (offset.metadata.max.bytes): a crash repeats more then, but the
+// position moves.
+func (c *consumer) shorten(session sarama.ConsumerGroupSession, entries []entry, errs []error) {
 	var again []entry
 	var index []int
 	for i, err := range errs {
@@ -138,7 +139,7 @@ func (c *consumer) shorten(session sarama.ConsumerGroupSession, entries []entry,
 		}
 	}
 	if len(again) == 0 {
-		return nil
+		return
 	}
 	second, err := c.books.commit(session, again)
 	for j, i := range index {
@@ -148,7 +149,6 @@ func (c *consumer) shorten(session sarama.ConsumerGroupSession, entries []entry,
 			errs[i] = second[j]
 		}
 	}
-	return nil
 }
 
 var errNotJoined = errors.New("the group is not joined")

@@ -17,8 +17,8 @@ import (
 	"github.com/beatlabs/patron/trace"
 )
 
-// consumer is a member of a group. The client library runs the group and fetches; what it brings waits in the claims until Receive takes it. All commits are our own,
-// because those of the library carry neither metadata for the same offset nor an error for each partition.
+// consumer is a member of a group. The client library runs the group and fetches; what it brings waits in the claims until Receive takes it. All commits
+// are our own, because those of the library carry neither metadata for the same offset nor an error for each partition.
 //
 //	run (group.go) ──> Setup, ConsumeClaim (claim.go) ──> claim.queue ──> Receive ──> engine ──> Settle ──> ledger ──> commitAll (commit.go)
 type consumer struct {
@@ -104,7 +104,7 @@ func (c *consumer) connect(ctx context.Context) error {
 		return err
 	}
 	c.link = l
-	if err := l.net.within(ctx, func() error { return c.prepare(l.client) }); err != nil {
+	if err := l.net.within(ctx, func() error { return c.prepare(ctx, l.client) }); err != nil {
 		return err
 	}
 	c.books = newCoordinator(l.client, c.factory.group)
@@ -282,8 +282,8 @@ func (c *consumer) Close(ctx context.Context) error {
 		c.link.net.close()
 		c.end()
 	})
-	c.stop()            // ends the session, and with it the claims
-	err := c.leave(ctx) // blocks until that is so
+	c.stop()     // ends the session, and with it the claims
+	c.leave(ctx) // blocks until that is so
 	c.end()
 	c.work.Wait()
 	c.books.close()
@@ -292,19 +292,15 @@ func (c *consumer) Close(ctx context.Context) error {
 	if !cut() {
 		return c.factory.errorf("close: %w", context.Cause(ctx))
 	}
-	return err
+	return nil
 }
 
-// leave leaves the group.
-func (c *consumer) leave(ctx context.Context) error {
+// leave leaves the group. If that fails its other members wait for the session to end, and nothing is lost.
+func (c *consumer) leave(ctx context.Context) {
 	err := c.group.Close()
-	if err == nil || ctx.Err() != nil || errors.Is(err, sarama.ErrClosedClient) {
-		return nil
+	_, past := errors.AsType[*sarama.ConsumerError](err) // an error of before that nobody had fetched yet
+	if err == nil || past || ctx.Err() != nil || errors.Is(err, sarama.ErrClosedClient) {
+		return
 	}
-	var of *sarama.ConsumerError
-	if errors.As(err, &of) {
-		return nil // an error of the past that nobody had fetched yet
-	}
-	c.log.Warn("sarama: the group was not left, its other members wait for the session to end", "group", c.factory.group, "error", err.Error())
-	return nil
+	c.log.WarnContext(ctx, "sarama: the group was not left, its partitions wait for the end of the session", "group", c.factory.group, "error", err.Error())
 }

@@ -13,7 +13,7 @@ import (
 type Member struct{ c *consumer }
 
 // MemberOf returns what is behind a consumer of this package.
-func MemberOf(c async.Consumer) Member { return Member{c: c.(*consumer)} } //nolint:forcetypeassert // it is
+func MemberOf(c async.Consumer) Member { return Member{c: c.(*consumer)} }
 
 // Closed reports whether it was closed.
 func (m Member) Closed() bool {

@@ -92,7 +92,8 @@ func (c *consumer) place(session sarama.ConsumerGroupSession) error {
 	return c.placeInvalid(session, claims)
 }
 
-// placeFirst finds out where a group begins that has no position in a topic. Whoever has its first partition does it for all of them, and the others wait for that.
+// placeFirst finds out where a group begins that has no position in a topic. Whoever has its first partition does it for all of them, and the others wait
+// for that.
 func (c *consumer) placeFirst(session sarama.ConsumerGroupSession, claims map[string][]int32) error {
 	if c.factory.config.start.Kind == async.PositionOldest {
 		return nil
@@ -268,6 +269,6 @@ func (c *consumer) drainErrors() {
 			c.invalid[place{of.Topic, of.Partition}] = true
 			c.mu.Unlock()
 		}
-		c.log.Warn("sarama: "+err.Error(), "group", c.factory.group)
+		c.log.Warn("sarama: client", "group", c.factory.group, "error", err.Error())
 	}
 }

@@ -115,7 +115,7 @@ func (h *harness) DeadLetters(ctx context.Context) ([]*async.Message, error) {
 		return nil, err
 	}
 	var mm []*async.Message
-	for l, err := range f.(async.DeadLetterKeeper).DeadLetters().List(ctx, async.DeadFilter{}) { //nolint:forcetypeassert // it is one
+	for l, err := range f.(async.DeadLetterKeeper).DeadLetters().List(ctx, async.DeadFilter{}) {
 		if err != nil {
 			return nil, err
 		}
@@ -200,7 +200,7 @@ type tamperedFactory struct {
 }
 
 func (f *tamperedFactory) Plan(p async.Plan) (async.ConsumerFactory, error) {
-	g, err := f.ConsumerFactory.(async.Planner).Plan(p) //nolint:forcetypeassert // it is one
+	g, err := f.ConsumerFactory.(async.Planner).Plan(p)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (f *tamperedFactory) Plan(p async.Plan) (async.ConsumerFactory, error) {
 }
 
 func (f *tamperedFactory) DeadLetters() async.DeadLetters {
-	return f.ConsumerFactory.(async.DeadLetterKeeper).DeadLetters() //nolint:forcetypeassert // it is one
+	return f.ConsumerFactory.(async.DeadLetterKeeper).DeadLetters()
 }
 
 func (f *tamperedFactory) Create(ctx context.Context) (async.Consumer, error) {
@@ -221,7 +221,7 @@ func (f *tamperedFactory) Create(ctx context.Context) (async.Consumer, error) {
 	h.members = append(h.members, sarama.MemberOf(c))
 	h.mu.Unlock()
 	h.balanced(ctx)
-	return &tamperedConsumer{consumer: c.(consumer), harness: h}, nil //nolint:forcetypeassert // it is one
+	return &tamperedConsumer{consumer: c.(consumer), harness: h}, nil
 }
 
 // consumer is everything that one of ours can do.

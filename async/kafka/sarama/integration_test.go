@@ -37,6 +37,10 @@ func (s shape) real(addrs []string) func(testing.TB) asynctest.Harness {
 		}, false); err != nil {
 			tb.Fatal(err)
 		}
+		for found := false; !found; { // it takes a moment to get around
+			topics, err := admin.DescribeTopics([]string{topic})
+			found = err == nil && len(topics) == 1 && topics[0].Err == ibm.ErrNoError && len(topics[0].Partitions) == partitions
+		}
 		return s.harness(tb, addrs, topic, "g-"+topic, func() {
 			topics, err := admin.ListTopics()
 			if err != nil {

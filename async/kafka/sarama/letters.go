@@ -13,11 +13,11 @@ import (
 	"github.com/beatlabs/patron/async/kafka/internal/record"
 )
 
-// letters are the dead letters of what a factory consumes. Each call makes a client of its own, reads the topics from their first message to what is their end
-// when it begins, and closes it.
+// letters are the dead letters of what a factory consumes. Each call makes a client of its own, reads the topics from their first message to what is their
+// end when it begins, and closes it.
 //
-// Kafka cannot delete one record, so a letter is removed by another record in its partition, which says which one ([record.HeaderRemoved]). What is removed stays
-// in the topic for as long as its retention says, but nobody sees it here.
+// Kafka cannot delete one record, so a letter is removed by another record in its partition, which says which one ([record.HeaderRemoved]). What is removed
+// stays in the topic for as long as its retention says, but nobody sees it here.
 type letters struct{ factory *factory }
 
 var _ async.DeadLetters = (*letters)(nil)
@@ -208,7 +208,7 @@ func (s *shelf) read(ctx context.Context, at *link, f func(*sarama.ConsumerMessa
 	if err != nil {
 		return fmt.Errorf("read %s/%d: %w", s.topic, s.partition, err)
 	}
-	defer from.Close() //nolint:errcheck // its errors are those below
+	defer func() { _ = from.Close() }() // its errors are those below
 	silence := time.NewTimer(readTimeout)
 	defer silence.Stop()
 	for {

@@ -35,6 +35,8 @@ func (r role) String() string {
 		return "New"
 	case ofProducer:
 		return "NewProducer"
+	case ofAll:
+		return "New and NewProducer"
 	default:
 		return "unknown role"
 	}

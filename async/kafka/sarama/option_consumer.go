@@ -7,9 +7,9 @@ import (
 	"github.com/beatlabs/patron/async"
 )
 
-// WithStart sets where a group begins that has no position in a topic: async.Oldest, which is the default, async.Newest or async.At. The place is found out once
-// and committed at once, for the whole topic, so that nothing that is sent from then on is passed over, whatever happens before the first message is done. A
-// partition that is added later is read from its oldest message. It is not for a single partition: that is a seek.
+// WithStart sets where a group begins that has no position in a topic: async.Oldest, which is the default, async.Newest or async.At. The place is found out
+// once and committed at once, for the whole topic, so that nothing that is sent from then on is passed over, whatever happens before the first message is
+// done. A partition that is added later is read from its oldest message. It is not for a single partition: that is a seek.
 func WithStart(p async.Position) OptionFunc {
 	return option("start", ofGroup, func(c *config) error {
 		switch {
@@ -42,13 +42,13 @@ func WithHeartbeat(d time.Duration) OptionFunc {
 	return option("heartbeat", ofGroup, func(c *config) error { return above(&c.heartbeat, d, 10*time.Millisecond) })
 }
 
-// WithRebalanceTimeout sets how long a member may take to let partitions go. Two thirds of it are for handlers that run: then they are cancelled. The default is
-// 30 s.
+// WithRebalanceTimeout sets how long a member may take to let partitions go. Two thirds of it are for handlers that run: then they are cancelled. The
+// default is 30 s.
 func WithRebalanceTimeout(d time.Duration) OptionFunc {
 	return option("rebalance time-out", ofGroup, func(c *config) error { return above(&c.rebalance, d, 100*time.Millisecond) })
 }
 
-// WithRack says where the consumer is, so that it may read from a replica nearby (KIP-392). Without it it reads from leaders.
+// WithRack says where the consumer is, so that it may read from a replica nearby (KIP-392). Without a rack it reads from leaders.
 func WithRack(rack string) OptionFunc {
 	return option("rack", ofGroup, func(c *config) error { return set(&c.rack, rack) })
 }
@@ -72,8 +72,8 @@ func WithMaxUncommitted(n int) OptionFunc {
 	return option("uncommitted messages", ofGroup, func(c *config) error { return above(&c.bound, n, 1) })
 }
 
-// WithKeyLanes orders messages by their keys within a partition, and those without a key not at all: messages of one partition are processed concurrently. Without
-// it a partition is processed in its order, and the concurrency of a component is bounded by the number of its partitions.
+// WithKeyLanes orders messages by their keys within a partition, and those without a key not at all: messages of one partition are processed concurrently.
+// Without it a partition is processed in its order, and the concurrency of a component is bounded by the number of its partitions.
 func WithKeyLanes() OptionFunc {
 	return option("key lanes", ofGroup, func(c *config) error {
 		c.keyLanes = true

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -101,8 +100,8 @@ func (p *producer) Send(ctx context.Context, mm ...*async.Message) error {
 	if errs == nil {
 		return nil
 	}
-	if first := errs[0]; slices.IndexFunc(errs, func(err error) bool { return err != first }) < 0 { //nolint:errorlint // the same one
-		return p.errorf("send", first)
+	if len(errs) == 1 {
+		return p.errorf("send", errs[0])
 	}
 	var batch *async.BatchError
 	for i, err := range errs {

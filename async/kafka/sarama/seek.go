@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/IBM/sarama"
@@ -138,12 +139,7 @@ func (c *consumer) hasLocked(at place, session sarama.ConsumerGroupSession) bool
 			return true
 		}
 	}
-	for _, n := range session.Claims()[at.topic] {
-		if n == at.partition {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(session.Claims()[at.topic], at.partition)
 }
 
 // quiet waits until no commit is under way that could carry an old position.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/IBM/sarama"
@@ -123,35 +124,36 @@ func (s *sender) close() {
 	s.answers.Wait()
 }
 
-// refused are the answers by which a broker, or the client before it, says that a record was not taken and would not be.
-var refused = []error{ //nolint:gochecknoglobals // immutable
-	sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge, sarama.ErrTopicAuthorizationFailed, sarama.ErrClusterAuthorizationFailed,
-	sarama.ErrUnknownTopicOrPartition, sarama.ErrInvalidTopic, sarama.ErrInvalidMessage, sarama.ErrInvalidTimestamp, sarama.ErrInvalidRecord,
-	sarama.ErrPolicyViolation, sarama.ErrInvalidPartition, sarama.ErrUnsupportedForMessageFormat,
-}
+// By these answers a broker, or the client before it, says that a record was not taken: for good, and until somebody mends it.
+var (
+	refused = []error{ //nolint:gochecknoglobals // immutable
+		sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge, sarama.ErrInvalidTopic, sarama.ErrInvalidMessage, sarama.ErrInvalidTimestamp,
+		sarama.ErrInvalidRecord, sarama.ErrPolicyViolation, sarama.ErrInvalidPartition, sarama.ErrUnsupportedForMessageFormat,
+	}
+	forbidden = []error{ //nolint:gochecknoglobals // immutable
+		sarama.ErrTopicAuthorizationFailed, sarama.ErrClusterAuthorizationFailed, sarama.ErrUnknownTopicOrPartition,
+	}
+)
 
 // refusal says what the error of a record means to its sender: it was refused, or may have arrived. The client does not tell whether it ever sent it.
 func refusal(err error) error {
 	if err == nil {
 		return nil
 	}
-	var configuration sarama.ConfigurationError
-	if errors.As(err, &configuration) {
+	is := func(target error) bool { return errors.Is(err, target) }
+	_, configuration := errors.AsType[sarama.ConfigurationError](err)
+	switch {
+	case configuration, slices.ContainsFunc(refused, is):
 		return reliability.Permanent(err)
+	case slices.ContainsFunc(forbidden, is):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", async.ErrUnknown, err)
 	}
-	for _, r := range refused {
-		if !errors.Is(err, r) {
-			continue
-		}
-		if r == sarama.ErrUnknownTopicOrPartition || r == sarama.ErrTopicAuthorizationFailed || r == sarama.ErrClusterAuthorizationFailed {
-			return err // somebody may mend it
-		}
-		return reliability.Permanent(err)
-	}
-	return fmt.Errorf("%w: %w", async.ErrUnknown, err)
 }
 
-// partitioner chooses partitions as the Java client and franz-go do, murmur2 of the key, so that every producer puts a key into the same one. Records without a key are spread.
+// partitioner chooses partitions as the Java client and franz-go do, murmur2 of the key, so that every producer puts a key into the same one. Records
+// without a key are spread.
 type partitioner struct{ sarama.Partitioner }
 
 func newPartitioner(topic string) sarama.Partitioner {

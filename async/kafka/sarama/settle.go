@@ -19,8 +19,8 @@ type waiting struct {
 	mark       uint64
 }
 
-// Settle implements async.Consumer. It returns when a commit carries what was settled; a settlement whose commit does not come about in ten seconds is said to have
-// failed, and can be repeated.
+// Settle implements async.Consumer. It returns when a commit carries what was settled; a settlement whose commit does not come about in ten seconds is said
+// to have failed, and can be repeated.
 func (c *consumer) Settle(ctx context.Context, ss []async.Settlement) error {
 	var waits []waiting
 	for i := range ss {

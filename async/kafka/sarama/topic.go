@@ -1,6 +1,7 @@
 package sarama
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -45,7 +46,7 @@ func (f *factory) retryTopic(topic string, delay time.Duration) (string, error) 
 }
 
 // prepare looks for the topics, makes those that are ours to make, and finds the retry topics, also those of an earlier configuration.
-func (c *consumer) prepare(client sarama.Client) error {
+func (c *consumer) prepare(ctx context.Context, client sarama.Client) error {
 	f := c.factory
 	admin, err := sarama.NewClusterAdminFromClient(client)
 	if err != nil {
@@ -67,7 +68,7 @@ func (c *consumer) prepare(client sarama.Client) error {
 		}
 		for i := range f.delays {
 			name := record.RetryTopic(t, f.group, i)
-			want[name] = int32(len(numbers)) //nolint:gosec // partitions are counted in int32
+			want[name] = int32(len(numbers))
 			c.tiers[name] = tier{topic: t, index: i}
 		}
 	}
@@ -90,7 +91,24 @@ func (c *consumer) prepare(client sarama.Client) error {
 	}
 	c.topics = slices.Sorted(maps.Keys(c.tiers))
 	c.topics = append(c.topics, f.topics...)
-	return client.RefreshMetadata(append(slices.Clone(c.topics), slices.Collect(maps.Keys(want))...)...)
+	return known(ctx, client, append(slices.Clone(c.topics), slices.Collect(maps.Keys(want))...))
+}
+
+// known waits until the brokers know topics that exist: one that was just made takes a moment to get around.
+func known(ctx context.Context, client sarama.Client, topics []string) error {
+	for {
+		err := client.RefreshMetadata(topics...)
+		if err == nil || !errors.Is(err, sarama.ErrUnknownTopicOrPartition) && !errors.Is(err, sarama.ErrLeaderNotAvailable) {
+			return err
+		}
+		timer := time.NewTimer(clientBackoff)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
 }
 
 // make makes a topic for retries or dead letters.
