@@ -144,9 +144,13 @@ func processStuck(s *stage) {
 	stuck := s.send(s.messages("stuck", 200)...)
 	s.await("the key is stuck", func() bool { return len(w.startsOf(stuck[0])) > 0 })
 	lane, _ := lanes.Load("stuck")
+	// What may be held is bounded for each source, so where there are several it is another source that a stuck lane must leave alone.
+	sources := make(map[*async.Source]bool)
+	lanes.Range(func(_, l any) bool { sources[l.(async.Lane).Source] = true; return true }) //nolint:forcetypeassert // there is nothing else in it
+	stuckIn := lane.(async.Lane).Source                                                     //nolint:forcetypeassert // likewise
 	for i := range keys {
 		key := "k" + strconv.Itoa(i)
-		if other, _ := lanes.Load(key); other != lane {
+		if other, _ := lanes.Load(key); other != lane && (len(sources) == 1 || other.(async.Lane).Source != stuckIn) { //nolint:forcetypeassert // likewise
 			free = append(free, key)
 		}
 	}
