@@ -34,9 +34,9 @@ func (c *consumer) run(ctx context.Context, failed chan<- error) {
 		}
 		fault := c.fault
 		c.mu.Unlock()
-		if err == nil || ctx.Err() != nil {
+		if fault == nil || ctx.Err() != nil {
 			failures = 0
-			continue
+			continue // a rebalance, or a seek
 		}
 		select {
 		case failed <- fault:
@@ -76,7 +76,8 @@ func (c *consumer) Cleanup(session sarama.ConsumerGroupSession) error {
 	if c.session == session {
 		c.session = nil
 	}
-	if cause := context.Cause(session.Context()); cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, sarama.ErrRebalanceInProgress) &&
+	cause := context.Cause(session.Context())
+	if cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, sarama.ErrRebalanceInProgress) &&
 		!c.closing {
 		c.fault = fmt.Errorf("the session ended: %w", cause)
 	}

@@ -260,19 +260,8 @@ func (l *Ledger) Next() int64 { return l.next }
 // Out returns how many messages are out: given, and neither settled nor released.
 func (l *Ledger) Out() int { return l.caution.out + l.caution.trusted }
 
-// Holds reports whether the message at offset is out.
-func (l *Ledger) Holds(offset int64) bool { return l.out(offset) != nil }
-
 // Unsettled returns how many messages were taken and are not settled, those that were released included.
-func (l *Ledger) Unsettled() int {
-	n := 0
-	for i := range l.ring.size {
-		if l.ring.at(i).state != settled {
-			n++
-		}
-	}
-	return n
-}
+func (l *Ledger) Unsettled() int { return l.unsettled() }
 
 // Mark returns a number that stands for everything that has happened until now, see [Ledger.Covered].
 func (l *Ledger) Mark() uint64 { return l.changes }
