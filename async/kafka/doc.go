@@ -1,0 +1,2 @@
+// Package kafka is async on Kafka.
+package kafka

@@ -1,0 +1,52 @@
+package kafka
+
+import (
+	"context"
+	"time"
+
+	"github.com/beatlabs/patron/async"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Member is what a test may see of a consumer.
+type Member struct{ c *consumer }
+
+// MemberOf returns what is behind a consumer of this package.
+func MemberOf(c async.Consumer) Member { return Member{c: c.(*consumer)} } //nolint:forcetypeassert // it is
+
+// Client returns the client.
+func (m Member) Client() *kgo.Client { return m.c.client }
+
+// Owned returns how many partitions it has.
+func (m Member) Owned() int {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	return len(m.c.parts)
+}
+
+// Closed reports whether it was closed.
+func (m Member) Closed() bool {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	return m.c.closed
+}
+
+// Resubscribe makes the group take all partitions away, and give them again.
+func (m Member) Resubscribe(ctx context.Context) {
+	topics := m.c.client.GetConsumeTopics()
+	m.c.client.PurgeTopicsFromConsuming(topics...)
+	for m.Owned() > 0 && !m.Closed() {
+		if sleep(ctx, 5*time.Millisecond) != nil {
+			break
+		}
+	}
+	m.c.client.AddConsumeTopics(topics...)
+}
+
+// Kill ends the client as the death of its process does: nothing is committed, and the group is not left.
+func (m Member) Kill() {
+	m.c.mu.Lock()
+	m.c.closed = true
+	m.c.mu.Unlock()
+	m.c.cancel()
+}
