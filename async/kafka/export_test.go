@@ -24,6 +24,20 @@ func (m Member) Owned() int {
 	return len(m.c.parts)
 }
 
+// Subscribed returns how many partitions the topics have that it consumes, those for retries with them.
+func (m Member) Subscribed() int {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	n := 0
+	for _, p := range m.c.topics {
+		n += int(p)
+	}
+	for _, t := range m.c.tiers {
+		n += int(m.c.topics[t.topic])
+	}
+	return n
+}
+
 // Closed reports whether it was closed.
 func (m Member) Closed() bool {
 	m.c.mu.Lock()

@@ -181,6 +181,25 @@ func (h *harness) living() []kafka.Member {
 	return slices.Clone(h.members)
 }
 
+// settleDown waits until m has its share of the partitions: the suite may hold a message and look who else gets it.
+func (h *harness) settleDown(ctx context.Context, m kafka.Member) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		owned := 0
+		for _, o := range h.living() {
+			owned += o.Owned()
+		}
+		if owned == m.Subscribed() && m.Owned() > 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
 func (h *harness) Revoke(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, m := range h.living() {
@@ -216,9 +235,11 @@ func (f *tamperedFactory) Create(ctx context.Context) (async.Consumer, error) {
 		return nil, err
 	}
 	h := f.harness
+	m := kafka.MemberOf(c)
 	h.mu.Lock()
-	h.members = append(h.members, kafka.MemberOf(c))
+	h.members = append(h.members, m)
 	h.mu.Unlock()
+	h.settleDown(ctx, m)
 	return &tamperedConsumer{
 		Consumer: c, Lagger: c.(async.Lagger), Pauser: c.(async.Pauser), Seeker: c.(async.Seeker), Checker: c.(component.Checker), harness: h,
 	}, nil
