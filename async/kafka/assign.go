@@ -83,6 +83,7 @@ func (c *consumer) newPartition(at place, start ledger.Start) *partition {
 	start.Topic, start.Partition, start.Bound = at.topic, at.partition, c.factory.config.bound
 	p := newPartition(at, c.sourceLocked(at), ledger.New(start))
 	_, p.retry = c.tiers[at.topic]
+	_, p.halted = c.halted[p.source]
 	return p
 }
 
@@ -156,9 +157,6 @@ func (c *consumer) settleIn(parts []*partition, seek func()) {
 		}
 		c.parts[p.place] = p
 		c.books.Add(p.book)
-		if p.paused != 0 {
-			c.client.PauseFetchPartitions(p.list())
-		}
 	}
 	c.flushLocked()
 	if c.gate == gate {

@@ -60,7 +60,7 @@ func (c *config) producing() []kgo.Opt {
 		kgo.ProducerBatchMaxBytes(most),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2 of the key, as the Java client
 		kgo.ProducerLinger(0),
-		kgo.UnknownTopicRetries(2),
+		kgo.UnknownTopicRetries(10),
 	}
 }
 

@@ -20,6 +20,9 @@ import (
 // connectTimeout bounds what a Create asks of the brokers.
 const connectTimeout = 15 * time.Second
 
+// fetchWait is how long a broker waits for something to send, and so the most that a partition which is resumed waits to be fetched again.
+const fetchWait = 500 * time.Millisecond
+
 // consumer is a member of a group, or a reader of a broadcast. Its life:
 //
 //	Create ─> assigned (assign.go) ─> Receive (receive.go) ─> Settle (settle.go) ─> committed (commit.go) ─> Close
@@ -44,6 +47,7 @@ type consumer struct {
 	parts    map[place]*partition
 	stashed  []*partition // those that have a stash
 	sources  map[place]*async.Source
+	halted   map[*async.Source]struct{} // paused by the engine, for the life of the consumer
 	tiers    map[string]tier
 	topics   map[string]int32       // that are consumed, with their partitions
 	starts   map[place]int64        // where to begin without a committed position, if that is not the oldest
@@ -76,6 +80,7 @@ func (f *factory) create(ctx context.Context) (*consumer, error) {
 	c := &consumer{
 		factory: f, log: plog.Slog(ctx).With("group", f.group), health: newHealth(f.group == ""), metrics: metric.FromContext(ctx),
 		parts: make(map[place]*partition), sources: make(map[place]*async.Source), tiers: make(map[string]tier), topics: make(map[string]int32),
+		halted: make(map[*async.Source]struct{}),
 		starts: make(map[place]int64), fetched: make(map[place]ledger.Start), upcoming: newFlight(), commits: make(chan struct{}, 1),
 	}
 	c.life, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -109,7 +114,7 @@ func (c *consumer) options() []kgo.Opt {
 		kgo.RecordDeliveryTimeout(writeTimeout),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.KeepControlRecords(), // for their offsets alone
-		kgo.FetchMaxWait(time.Second),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.Rack(f.rack),
 	)
 	if !f.uncommitted {

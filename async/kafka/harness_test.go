@@ -114,10 +114,10 @@ func (h *harness) producer(topic string) async.Producer {
 }
 
 func (h *harness) Close() {
-	h.admin.Close()
 	if h.close != nil {
 		h.close()
 	}
+	h.client.Close()
 }
 
 func (h *harness) Down() { h.network.Down() }

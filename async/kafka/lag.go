@@ -72,7 +72,7 @@ func (c *consumer) lagLocked(ends, ready map[place]int64) []async.Lag {
 			l.Messages, l.NotDue = out, max(0, waiting-out)
 		default:
 			l.Messages = waiting
-			if next := p.book.Next(); p.paused == 0 && len(p.stash) == 0 && !p.leaving {
+			if next := p.book.Next(); p.paused == 0 && len(p.stash) == 0 && !p.leaving && !p.halted {
 				l.Ready = min(waiting, max(0, ready[p.place]-max(next, position)))
 			}
 		}
@@ -101,14 +101,18 @@ func (c *consumer) Resume(source *async.Source) { c.pauseSource(source, false) }
 func (c *consumer) pauseSource(source *async.Source, on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if on {
+		c.halted[source] = struct{}{}
+	} else {
+		delete(c.halted, source)
+	}
 	for _, p := range c.parts {
-		if p.source != source {
-			continue
+		if p.source == source {
+			p.halted = on
 		}
-		c.pauseLocked(p, byEngine, on)
-		if !on && len(p.stash) > 0 {
-			c.wakeLocked()
-		}
+	}
+	if !on && len(c.stashed) > 0 {
+		c.wakeLocked()
 	}
 }
 

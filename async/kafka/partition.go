@@ -21,9 +21,8 @@ func (p place) String() string { return fmt.Sprintf("%s/%d", p.topic, p.partitio
 type reasons uint8
 
 const (
-	byEngine  reasons = 1 << iota // Pauser.Pause
-	byLedger                      // too much is not covered by a commit
-	byBacklog                     // what was fetched cannot be given yet
+	byLedger  reasons = 1 << iota // too much is not covered by a commit
+	byBacklog                     // much was fetched that cannot be given yet
 )
 
 // partition is one that the consumer owns, in one claim. All of it is guarded by the mutex of the consumer.
@@ -37,6 +36,7 @@ type partition struct {
 	book   *ledger.Ledger
 
 	leaving bool               // it is being revoked or sought: nothing more is given
+	halted  bool               // by Pauser.Pause: what comes is kept in the stash
 	stash   []*kgo.Record      // fetched and not given yet, in order
 	due     *time.Timer        // ends the wait of the stash
 	paused  reasons            // at the client
@@ -44,7 +44,8 @@ type partition struct {
 	unsure  map[int64]struct{} // offsets that are settled in the book, and whose commit failed
 }
 
-// mostStash is how many messages that cannot be given are taken from the client before it is told to stop fetching.
+// mostStash is how many messages that cannot be given are taken from the client before it is told to stop fetching, which goes on at half of that. The engine
+// pauses and resumes a source often, and a fetch that is under way for other partitions takes its time before it is made anew with a partition that is resumed.
 const mostStash = 500
 
 func newPartition(at place, source *async.Source, book *ledger.Ledger) *partition {

@@ -167,7 +167,7 @@ func (c *consumer) takeLocked(p *partition, records []*kgo.Record, limit int) {
 		c.stashed = append(c.stashed, p)
 	}
 	p.stash = append(p.stash, records[given:]...)
-	if len(p.stash) >= mostStash || p.retry {
+	if len(p.stash) >= mostStash || p.due != nil {
 		c.pauseLocked(p, byBacklog, true)
 	}
 }
@@ -178,24 +178,25 @@ func (c *consumer) unstashLocked(limit int) {
 		if p.leaving || len(p.stash) == 0 || c.parts[p.place] != p {
 			return true
 		}
-		if p.paused&byEngine != 0 {
-			return false
-		}
 		if n := c.giveLocked(p, p.stash, limit); n > 0 {
 			clear(p.stash[:n])
 			p.stash = p.stash[n:]
 		}
-		if len(p.stash) > 0 {
-			return false
+		if len(p.stash) <= mostStash/2 && p.due == nil {
+			c.pauseLocked(p, byBacklog, false)
 		}
-		p.stash = nil
-		c.pauseLocked(p, byBacklog, false)
-		return true
+		if len(p.stash) == 0 {
+			p.stash = nil
+		}
+		return p.stash == nil
 	})
 }
 
 // giveLocked hands out records of p from the front, and returns how many of them are dealt with.
 func (c *consumer) giveLocked(p *partition, records []*kgo.Record, limit int) int {
+	if p.halted {
+		return 0
+	}
 	for i, r := range records {
 		switch {
 		case r.Attrs.IsControl():

@@ -114,11 +114,7 @@ func (c *consumer) move(ctx context.Context, parts []*partition, to map[place]in
 	var moved []*partition
 	for _, p := range parts {
 		start := ledger.Start{Position: to[p.place], Epoch: ledger.Unknown, Fresh: true}
-		q := c.newPartition(p.place, start)
-		c.mu.Lock()
-		q.paused = p.paused & byEngine
-		c.mu.Unlock()
-		moved = append(moved, q)
+		moved = append(moved, c.newPartition(p.place, start))
 	}
 	taken := false
 	c.settleIn(moved, func() {

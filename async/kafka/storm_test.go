@@ -26,7 +26,9 @@ type effects struct {
 	total int
 }
 
-func newEffects() *effects { return &effects{order: make(map[string][]int), seen: make(map[string]int)} }
+func newEffects() *effects {
+	return &effects{order: make(map[string][]int), seen: make(map[string]int)}
+}
 
 func (e *effects) handle(_ context.Context, m *async.Message) error {
 	n, err := strconv.Atoi(string(m.Data))

@@ -1,0 +1,138 @@
+package kafka_test
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beatlabs/patron/async/asynctest"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// realBrokers returns the brokers that the environment names.
+func realBrokers(tb testing.TB) []string {
+	tb.Helper()
+	brokers := os.Getenv("PATRON_TEST_KAFKA")
+	if brokers == "" {
+		tb.Skip("PATRON_TEST_KAFKA is not set: make test starts the brokers")
+	}
+	return strings.Split(brokers, ",")
+}
+
+// real returns a harness on real brokers, with topics and a group of its own.
+func (s shape) real(tb testing.TB) asynctest.Harness {
+	tb.Helper()
+	return s.onReal(tb)
+}
+
+func (s shape) onReal(tb testing.TB) *realHarness {
+	tb.Helper()
+	topic := "patron-" + rand.Text()
+	h := &realHarness{s.harness(tb, realBrokers(tb), topic, "g-"+topic)}
+	h.close = h.clean
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	most := "4194304"
+	for _, name := range []string{topic, topic + ".news"} {
+		if _, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, name); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for { // until the brokers know them
+		topics, err := h.admin.ListTopics(ctx, topic, topic+".news")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if topics.Error() == nil && len(topics[topic].Partitions) == partitions {
+			return h
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+type realHarness struct{ *harness }
+
+// clean deletes the topics and the group.
+func (h *realHarness) clean() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	topics, err := h.admin.ListTopics(ctx)
+	if err != nil {
+		h.tb.Errorf("list topics: %v", err)
+		return
+	}
+	var ours []string
+	for _, name := range topics.Names() {
+		if strings.HasPrefix(name, h.topic) {
+			ours = append(ours, name)
+		}
+	}
+	if _, err := h.admin.DeleteTopics(ctx, ours...); err != nil {
+		h.tb.Errorf("delete topics: %v", err)
+	}
+	if _, err := h.admin.DeleteGroups(ctx, h.group); err != nil {
+		h.tb.Logf("delete group: %v", err)
+	}
+}
+
+// BreakDeadLetters makes the topic take no letter.
+func (h *realHarness) BreakDeadLetters() { h.limit("100") }
+
+// MendDeadLetters makes it take them again.
+func (h *realHarness) MendDeadLetters() { h.limit("4194304") }
+
+func (h *realHarness) limit(bytes string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	topic := h.topic + "." + h.group + ".dead"
+	if _, err := h.admin.CreateTopic(ctx, 1, 1, nil, topic); err != nil && !strings.Contains(err.Error(), kerr.TopicAlreadyExists.Message) {
+		h.tb.Errorf("create %s: %v", topic, err)
+	}
+	if _, err := h.admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &bytes}}, topic); err != nil {
+		h.tb.Errorf("alter %s: %v", topic, err)
+	}
+	time.Sleep(200 * time.Millisecond) // the broker takes note when it pleases
+}
+
+func (h *realHarness) Lose() { h.lose() }
+
+func TestConsumerConformanceOnRealKafka(t *testing.T) {
+	t.Parallel()
+	realBrokers(t)
+	for name, s := range shapes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asynctest.Run(t, s.traits, s.real, asynctest.WithPatience(time.Minute))
+		})
+	}
+}
+
+func TestProducerConformanceOnRealKafka(t *testing.T) {
+	t.Parallel()
+	realBrokers(t)
+	s := shapes()["partitions"]
+	asynctest.RunProducer(t, s.traits, s.real, asynctest.WithPatience(time.Minute))
+}
+
+func TestDeadLetterConformanceOnRealKafka(t *testing.T) {
+	t.Parallel()
+	realBrokers(t)
+	s := shapes()["partitions"]
+	asynctest.RunDeadLetters(t, s.traits, s.real, asynctest.WithPatience(time.Minute))
+}
+
+func TestMembersThatComeAndGoLoseAndOvertakeNothingOnRealKafka(t *testing.T) {
+	t.Parallel()
+	realBrokers(t)
+	for name, s := range shapes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storm(t, s.onReal(t).harness, 10*time.Second, 500*time.Millisecond)
+		})
+	}
+}
