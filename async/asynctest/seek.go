@@ -181,6 +181,7 @@ func seekKept(s *stage) {
 }
 
 // sought runs a component whose first handler does hold, and seeks to the oldest within d as soon as it runs.
+// during is called when the claim of the message that runs has ended, so the seek is past what it may refuse.
 func (s *stage) sought(w *witness, d time.Duration, n int, hold async.ProcessorFunc, during func()) (ids []string, err error) {
 	s.Helper()
 	c := s.open()
@@ -188,10 +189,12 @@ func (s *stage) sought(w *witness, d time.Duration, n int, hold async.ProcessorF
 	c.close()
 	ids = s.send(s.messages("k", n)...)
 	entered := newFlag()
+	var claim *async.Claim
 	v := s.serve(w.handler(func(ctx context.Context, m *async.Message) error {
 		if entered.set.Load() {
 			return nil
 		}
+		claim = m.Claim
 		entered.raise()
 		return hold(ctx, m)
 	}))
@@ -200,6 +203,7 @@ func (s *stage) sought(w *witness, d time.Duration, n int, hold async.ProcessorF
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- v.component.Seek(ctx, async.Oldest()) }()
+	s.await("the claim of the first message ends", claim.Lost)
 	during()
 	var over bool
 	s.await("the seek is over", func() bool {
@@ -245,7 +249,7 @@ func seekRunning(s *stage) {
 func seekCancels(s *stage) {
 	w := newWitness()
 	var cause error
-	ids, err := s.sought(w, 100*time.Millisecond, 2, func(ctx context.Context, _ *async.Message) error {
+	ids, err := s.sought(w, 100*time.Millisecond+s.slack(), 2, func(ctx context.Context, _ *async.Message) error {
 		<-ctx.Done()
 		cause = context.Cause(ctx)
 		return ctx.Err()

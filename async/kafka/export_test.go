@@ -46,7 +46,9 @@ func (m Member) Closed() bool {
 }
 
 // Resubscribe makes the group take all partitions away, and give them again.
-func (m Member) Resubscribe(ctx context.Context) {
+func (m Member) Resubscribe() {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	defer cancel()
 	topics := m.c.client.GetConsumeTopics()
 	m.c.client.PurgeTopicsFromConsuming(topics...)
 	for m.Owned() > 0 && !m.Closed() {

@@ -200,10 +200,11 @@ func (h *harness) settleDown(ctx context.Context, m kafka.Member) {
 	}
 }
 
-func (h *harness) Revoke(ctx context.Context) {
+// Revoke ignores ctx: the consumer gives handlers two thirds of the rebalance time-out.
+func (h *harness) Revoke(context.Context) {
 	var wg sync.WaitGroup
 	for _, m := range h.living() {
-		wg.Go(func() { m.Resubscribe(ctx) })
+		wg.Go(m.Resubscribe)
 	}
 	wg.Wait()
 }

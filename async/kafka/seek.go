@@ -130,7 +130,7 @@ func (c *consumer) move(ctx context.Context, parts []*partition, to map[place]in
 			offsets[p.topic][p.partition] = kgo.EpochOffset{Epoch: ledger.Unknown, Offset: to[p.place]}
 		}
 		moved = slices.DeleteFunc(moved, func(q *partition) bool { _, ok := offsets[q.topic][q.partition]; return !ok })
-		c.client.SetOffsets(offsets)
+		c.setOffsetsLocked(offsets)
 	})
 	if taken {
 		return errTaken
@@ -139,6 +139,21 @@ func (c *consumer) move(ctx context.Context, parts []*partition, to map[place]in
 	f := c.flushLocked()
 	c.mu.Unlock()
 	return f.wait(ctx)
+}
+
+// setOffsetsLocked makes the client fetch from other offsets. It takes one that is equal to what it believes to be polled last for no change, and since it commits
+// nothing by itself it believes in what was there when the partition came: so it is sent elsewhere first.
+func (c *consumer) setOffsetsLocked(offsets map[string]map[int32]kgo.EpochOffset) {
+	elsewhere := make(map[string]map[int32]kgo.EpochOffset, len(offsets))
+	for topic, pp := range offsets {
+		elsewhere[topic] = make(map[int32]kgo.EpochOffset, len(pp))
+		for number, o := range pp {
+			o.Offset++
+			elsewhere[topic][number] = o
+		}
+	}
+	c.client.SetOffsets(elsewhere)
+	c.client.SetOffsets(offsets)
 }
 
 // relocate makes a partition go on whose position makes no sense any more, and tells what is missing.
