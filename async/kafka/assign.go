@@ -165,7 +165,8 @@ func (c *consumer) settleIn(parts []*partition, seek func()) {
 	close(gate)
 }
 
-// revoked is called when partitions go: in a rebalance, where two thirds of the time that the group gives are for handlers that run, or because the member leaves.
+// revoked is called when partitions go: in a rebalance, where two thirds of the time that the group gives are for handlers that run, or because the
+// member leaves.
 func (c *consumer) revoked(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
 	ctx, cancel := context.WithTimeout(c.life, 2*c.factory.config.rebalance/3)
 	defer cancel()

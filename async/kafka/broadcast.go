@@ -102,8 +102,8 @@ func (m *memory) stop(find func() (map[place]int64, error)) error {
 	return nil
 }
 
-// finish is what Receive does once its context has ended. A member of a group leaves everything where it is. A reader of a broadcast takes what was sent until
-// then, and returns io.EOF when all of it is settled.
+// finish is what Receive does once its context has ended. A member of a group leaves everything where it is. A reader of a broadcast takes what was
+// sent until then, and returns io.EOF when all of it is settled.
 func (c *consumer) finish(ctx context.Context, limit int) ([]*async.Message, error) {
 	if c.memory == nil {
 		return nil, ctx.Err()

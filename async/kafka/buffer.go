@@ -10,8 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Buffered is a producer that does not wait for the brokers: [Buffered.Enqueue] returns when a message is in memory, and what became of it is reported later. It is for
-// messages that may be lost with the process; for all others there is [NewProducer]. Make it with [NewBuffered]. Its methods may be called concurrently.
+// Buffered is a producer that does not wait for the brokers: [Buffered.Enqueue] returns when a message is in memory, and what became of it is
+// reported later. It is for messages that may be lost with the process; for all others there is [NewProducer]. Make it with [NewBuffered]. Its
+// methods may be called concurrently.
 type Buffered struct {
 	producer *producer
 	observed async.Producer
@@ -26,8 +27,9 @@ type Delivery struct {
 	Err     error          // nil: it is confirmed; else as from the Send of a producer
 }
 
-// NewBuffered returns a producer to topic that keeps messages in a bounded buffer (see [WithBuffer]) until they are confirmed, and reports what became of each, be it
-// good or bad. One report is made at a time, in the order of a partition; while it blocks, no other is made, so it must be short, and must not call the producer.
+// NewBuffered returns a producer to topic that keeps messages in a bounded buffer (see [WithBuffer]) until they are confirmed, and reports what
+// became of each, be it good or bad. One report is made at a time, in the order of a partition; while it blocks, no other is made, so it must be
+// short, and must not call the producer.
 func NewBuffered(brokers []string, topic string, report func(Delivery), oo ...OptionFunc) (*Buffered, error) {
 	p, err := newProducer(ofBuffer, brokers, topic, oo)
 	if report == nil {
@@ -41,9 +43,9 @@ func NewBuffered(brokers []string, topic string, report func(Delivery), oo ...Op
 	return b, nil
 }
 
-// Enqueue puts mm into the buffer, one after another, and blocks while it is full, until ctx ends: the error then names those that were not taken, by a
-// *async.BatchError if there are several. Their order is kept. It sets ID, Time and headers of messages that lack them, and does not keep them. What is taken is
-// sent although ctx ends. After Close the error wraps async.ErrClosed.
+// Enqueue puts mm into the buffer, one after another, and blocks while it is full, until ctx ends: the error then names those that were not taken, by
+// a *async.BatchError if there are several. Their order is kept. It sets ID, Time and headers of messages that lack them, and does not keep them.
+// What is taken is sent although ctx ends. After Close the error wraps async.ErrClosed.
 func (b *Buffered) Enqueue(ctx context.Context, mm ...*async.Message) error {
 	return b.observed.Send(ctx, mm...)
 }
@@ -51,8 +53,8 @@ func (b *Buffered) Enqueue(ctx context.Context, mm ...*async.Message) error {
 // Waiting returns how many messages are in the buffer.
 func (b *Buffered) Waiting() int { return len(b.slots) }
 
-// Close sends what is in the buffer. What is not confirmed when ctx ends is reported with an error that wraps async.ErrUnknown, and counted in what Close returns.
-// When it returns every report was made. A second Close does nothing.
+// Close sends what is in the buffer. What is not confirmed when ctx ends is reported with an error that wraps async.ErrUnknown, and counted in what
+// Close returns. When it returns every report was made. A second Close does nothing.
 func (b *Buffered) Close(ctx context.Context) error {
 	err := b.producer.Close(ctx)
 	b.reports.Wait()

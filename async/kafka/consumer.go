@@ -29,9 +29,10 @@ const fetchWait = 500 * time.Millisecond
 //	              ^                                                                       │
 //	              └────────────── revoked, lost (assign.go), sought (seek.go) <───────────┘
 //
-// Three threads of the client meet here: the caller of Receive, that of Settle, and the group's own, which calls back when partitions come and go. The client does
-// not block a rebalance for what was polled (BlockRebalanceOnPoll would hold up every partition for the slowest handler of one). Instead a partition that
-// comes is put into place while no poll is under way (settleIn), so what was fetched for an earlier claim of it is never taken for the new one's.
+// Three threads of the client meet here: the caller of Receive, that of Settle, and the group's own, which calls back when partitions come and go.
+// The client does not block a rebalance for what was polled (BlockRebalanceOnPoll would hold up every partition for the slowest handler of one).
+// Instead a partition that comes is put into place while no poll is under way (settleIn), so what was fetched for an earlier claim of it is never
+// taken for the new one's.
 type consumer struct {
 	factory *factory
 	client  *kgo.Client
@@ -191,8 +192,8 @@ func (c *consumer) dropLocked(p *partition) {
 	}
 }
 
-// Close implements async.Consumer. It commits what is settled, says that nothing else was started, and leaves the group, unless it is a static member. A second
-// Close does nothing.
+// Close implements async.Consumer. It commits what is settled, says that nothing else was started, and leaves the group, unless it is a static
+// member. A second Close does nothing.
 func (c *consumer) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if c.closed {

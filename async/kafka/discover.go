@@ -103,8 +103,8 @@ func (c *consumer) subscribe(s *subscription) {
 	}
 }
 
-// begin finds out where the group begins in topics of which it has no position at all, if that is not at the oldest, and commits it. While there are other members
-// the broker takes no commit from outside of the group: then the place is remembered, and committed when the partition is assigned.
+// begin finds out where the group begins in topics of which it has no position at all, if that is not at the oldest, and commits it. While there are
+// other members the broker takes no commit from outside of the group: then the place is remembered, and committed when the partition is assigned.
 func (c *consumer) begin(ctx context.Context, topics []string) error {
 	if len(topics) == 0 {
 		return nil
@@ -164,8 +164,8 @@ func (c *consumer) startsIn(ctx context.Context, topics []string) (map[place]int
 	return starts, nil
 }
 
-// read makes a reader of a broadcast read the partitions of s that it does not read yet: from where the one before it was, from where the start option says, or
-// from the oldest message, if the partition came up later.
+// read makes a reader of a broadcast read the partitions of s that it does not read yet: from where the one before it was, from where the start
+// option says, or from the oldest message, if the partition came up later.
 func (c *consumer) read(ctx context.Context, s *subscription, first bool) error {
 	var more []place
 	c.mu.Lock()

@@ -33,8 +33,8 @@ var (
 	_ async.Planner          = (*factory)(nil)
 )
 
-// New returns a factory of consumers that are members of group and share the messages of topics: each message goes to one of them. Brokers are named host:port;
-// some of the cluster are enough. It returns every fault of its arguments and options, joined. It does not connect; Create does.
+// New returns a factory of consumers that are members of group and share the messages of topics: each message goes to one of them. Brokers are named
+// host:port; some of the cluster are enough. It returns every fault of its arguments and options, joined. It does not connect; Create does.
 func New(brokers []string, group string, topics []string, oo ...OptionFunc) (async.ConsumerFactory, error) {
 	var errs []error
 	if group == "" {
@@ -51,7 +51,8 @@ func New(brokers []string, group string, topics []string, oo ...OptionFunc) (asy
 // [WithStart]). There is no group, and no position but in the process: after a restart a consumer begins where an option says. One that lost the connection
 // goes on where the one before it was.
 //
-// What it holds dies with the process, so a stop takes what was sent before the stop, and finishes it. What it rejects goes to the dead-letter topic, which outlives it.
+// What it holds dies with the process, so a stop takes what was sent before the stop, and finishes it. What it rejects goes to the dead-letter topic,
+// which outlives it.
 func NewBroadcast(brokers, topics []string, oo ...OptionFunc) (async.ConsumerFactory, error) {
 	f, err := newFactory(ofBroadcast, brokers, "", topics, oo)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// health is what is known of the connection of a client, which connects again by itself and says nothing. It is a hook of the client. Its mutex is the innermost: the
-// client calls it from everywhere.
+// health is what is known of the connection of a client, which connects again by itself and says nothing. It is a hook of the client. Its mutex is
+// the innermost: the client calls it from everywhere.
 type health struct {
 	mu      sync.Mutex              // guards everything below
 	brokers map[string]*brokerState // by address

@@ -16,8 +16,8 @@ func (c *consumer) consumed() []string {
 	return slices.Sorted(maps.Keys(c.topics))
 }
 
-// Lag implements async.Lagger, for the partitions that this consumer has now: the end of the log less the position that is settled. Offsets are counted, which
-// in compacted and transactional topics are more than the messages. What waits in a retry topic is counted with its origin.
+// Lag implements async.Lagger, for the partitions that this consumer has now: the end of the log less the position that is settled. Offsets are
+// counted, which in compacted and transactional topics are more than the messages. What waits in a retry topic is counted with its origin.
 func (c *consumer) Lag(ctx context.Context) ([]async.Lag, error) {
 	c.mu.Lock()
 	topics := topicsOf(slices.Collect(maps.Values(c.parts)))

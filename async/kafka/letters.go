@@ -16,11 +16,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// letters are the dead letters of what a factory consumes. Each call makes a client of its own, reads the topics from their first message to what is their end
-// when it begins, and closes it.
+// letters are the dead letters of what a factory consumes. Each call makes a client of its own, reads the topics from their first message to what is
+// their end when it begins, and closes it.
 //
-// Kafka cannot delete one record, so a letter is removed by another record in its partition, which says which one ([record.HeaderRemoved]). What is removed stays
-// in the topic for as long as its retention says, but nobody sees it here.
+// Kafka cannot delete one record, so a letter is removed by another record in its partition, which says which one ([record.HeaderRemoved]). What is
+// removed stays in the topic for as long as its retention says, but nobody sees it here.
 type letters struct{ factory *factory }
 
 var _ async.DeadLetters = (*letters)(nil)

@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// logger is where the client writes. What it calls information is for those who look for a fault; what it calls debugging is for those who look for one in the
-// client, and is dropped.
+// logger is where the client writes. What it calls information is for those who look for a fault; what it calls debugging is for those who look for
+// one in the client, and is dropped.
 type logger struct{ log *slog.Logger }
 
 var _ kgo.Logger = (*logger)(nil)

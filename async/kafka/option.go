@@ -43,6 +43,8 @@ func (r role) String() string {
 		return "NewProducer"
 	case ofBuffer:
 		return "NewBuffered"
+	case ofConsumers, ofProducers, all:
+		return "several"
 	default:
 		return "unknown role"
 	}
@@ -83,8 +85,8 @@ type config struct {
 	buffer   int
 }
 
-// The defaults. A member that dies without a word is missed after the session, and its partitions go to others after the next rebalance: so a crash costs six
-// seconds and a half, or nothing but the start of the process with a static instance (classic groups).
+// The defaults. A member that dies without a word is missed after the session, and its partitions go to others after the next rebalance: so a crash
+// costs six seconds and a half, or nothing but the start of the process with a static instance (classic groups).
 const (
 	defaultSession   = 6 * time.Second
 	defaultHeartbeat = time.Second

@@ -1,7 +1,7 @@
 package kafka
 
-// WithMaxMessageBytes sets the size of the largest message, with its key and headers, before compression. A larger one is refused with [ErrTooLarge]. It should be
-// that of the topic (max.message.bytes). The default is 1 048 588, which is what brokers take if nobody changed it.
+// WithMaxMessageBytes sets the size of the largest message, with its key and headers, before compression. A larger one is refused with [ErrTooLarge].
+// It should be that of the topic (max.message.bytes). The default is 1 048 588, which is what brokers take if nobody changed it.
 func WithMaxMessageBytes(n int32) OptionFunc {
 	return option("message bytes", ofProducers, func(c *config) error { return above(&c.maxBytes, n, 512) })
 }

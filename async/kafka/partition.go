@@ -44,8 +44,9 @@ type partition struct {
 	unsure  map[int64]struct{} // offsets that are settled in the book, and whose commit failed
 }
 
-// mostStash is how many messages that cannot be given are taken from the client before it is told to stop fetching, which goes on at half of that. The engine
-// pauses and resumes a source often, and a fetch that is under way for other partitions takes its time before it is made anew with a partition that is resumed.
+// mostStash is how many messages that cannot be given are taken from the client before it is told to stop fetching, which goes on at half of that.
+// The engine pauses and resumes a source often, and a fetch that is under way for other partitions takes its time before it is made anew with a
+// partition that is resumed.
 const mostStash = 500
 
 func newPartition(at place, source *async.Source, book *ledger.Ledger) *partition {

@@ -18,9 +18,9 @@ import (
 // ErrTooLarge says that a message is larger than its producer or its topic allows: see [WithMaxMessageBytes]. It is permanent.
 var ErrTooLarge = errors.New("kafka: message too large")
 
-// NewProducer returns a producer to topic. Send returns nil when every message is confirmed by all in-sync replicas; the producer is idempotent, so what the client
-// repeats by itself comes once and in order. A key decides on the partition as in the Java client (murmur2); messages without one are spread, those of one batch
-// together. It returns every fault of its arguments and options, joined; it connects with the first Send.
+// NewProducer returns a producer to topic. Send returns nil when every message is confirmed by all in-sync replicas; the producer is idempotent, so
+// what the client repeats by itself comes once and in order. A key decides on the partition as in the Java client (murmur2); messages without one are
+// spread, those of one batch together. It returns every fault of its arguments and options, joined; it connects with the first Send.
 //
 // Send blocks until the brokers answer or its context ends: give it a deadline. When that passes while a message may be on its way, the error wraps
 // async.ErrUnknown, and the message may arrive even later; what is refused for good is permanent, see [ErrTooLarge].
@@ -104,7 +104,7 @@ func (p *producer) Send(ctx context.Context, mm ...*async.Message) error {
 		case <-ctx.Done():
 			late := fmt.Errorf("%w: %w", async.ErrUnknown, cause(ctx.Err(), p.health.connection()))
 			for i := range errs {
-				if errs[i] == errPending { //nolint:errorlint // it is ours
+				if errors.Is(errs[i], errPending) {
 					errs[i] = late
 				}
 			}

@@ -141,8 +141,8 @@ func (c *consumer) move(ctx context.Context, parts []*partition, to map[place]in
 	return f.wait(ctx)
 }
 
-// setOffsetsLocked makes the client fetch from other offsets. It takes one that is equal to what it believes to be polled last for no change, and since it commits
-// nothing by itself it believes in what was there when the partition came: so it is sent elsewhere first.
+// setOffsetsLocked makes the client fetch from other offsets. It takes one that is equal to what it believes to be polled last for no change, and
+// since it commits nothing by itself it believes in what was there when the partition came: so it is sent elsewhere first.
 func (c *consumer) setOffsetsLocked(offsets map[string]map[int32]kgo.EpochOffset) {
 	elsewhere := make(map[string]map[int32]kgo.EpochOffset, len(offsets))
 	for topic, pp := range offsets {

@@ -112,6 +112,11 @@ var links = []line{
 		"golang.org/x/crypto", "golang.org/x/net",
 	})},
 	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
+	{[]string{"async/kafka"}, slices.Concat(observed, rateLimit, []string{
+		"github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg", "github.com/klauspost/compress",
+		"github.com/pierrec/lz4/v4",
+	})},
+	{[]string{"async/kafka/internal/..."}, slices.Concat(observed, rateLimit)},
 }
 
 func TestEveryPackageLinksWhatItMay(t *testing.T) {

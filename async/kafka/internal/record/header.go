@@ -16,8 +16,8 @@ const (
 	HeaderRemoved  = "Patron-Dead-Removed"   // the offset of a dead letter in the same partition that is removed
 )
 
-// nearby is how far the time of a message may be from now to be the timestamp of its record. Brokers delete by timestamp, refuse those that are too far ahead, and
-// look for a time in an index that wants them about in order.
+// nearby is how far the time of a message may be from now to be the timestamp of its record. Brokers delete by timestamp, refuse those that are too
+// far ahead, and look for a time in an index that wants them about in order.
 const nearby = time.Hour
 
 // Stamp returns the timestamp of a record that is written now: the time of the message, or now, if that is far away. Then the time travels in a header.

@@ -23,8 +23,8 @@ type Reader struct {
 	Removed  int64     // the offset of that
 }
 
-// Read takes one header of the record of m. What is not ours, or cannot be read, is a header of the message. It keeps neither key nor value if the caller does not
-// change the key's bytes, as a string cannot be.
+// Read takes one header of the record of m. What is not ours, or cannot be read, is a header of the message. It keeps neither key nor value if the
+// caller does not change the key's bytes, as a string cannot be.
 func (r *Reader) Read(m *async.Message, key string, value []byte) {
 	if k := kindOf(key); k != foreign && r.take(m, k, value) {
 		return
