@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/beatlabs/patron/async"
@@ -157,9 +158,10 @@ func (s *stage) cancelled(take func()) {
 	w := newWitness()
 	entered := newFlag()
 	causes := make(chan error, 100)
+	var blocked atomic.Pointer[string] // without order it need not be the first
 	ids := s.send(s.messages("k", 3)...)
-	v := s.serve(w.handler(func(ctx context.Context, _ *async.Message) error {
-		if entered.set.Load() {
+	v := s.serve(w.handler(func(ctx context.Context, m *async.Message) error {
+		if id := m.ID; !blocked.CompareAndSwap(nil, &id) {
 			return nil
 		}
 		entered.raise()
@@ -183,7 +185,7 @@ func (s *stage) cancelled(take func()) {
 	if !errors.Is(cause, async.ErrLost) {
 		s.Errorf("the context of the handler ended with %v, want ErrLost", cause)
 	}
-	s.await("all messages are processed", func() bool { return w.count() == len(ids) && len(w.startsOf(ids[0])) == 2 })
+	s.await("all messages are processed", func() bool { return w.count() == len(ids) && len(w.startsOf(*blocked.Load())) == 2 })
 	v.stopWell()
 	w.check(s, ids, false)
 	s.empty()
