@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,14 +24,41 @@ func realURL(tb testing.TB) string {
 
 // realWorld is a RabbitMQ behind a network that can be broken.
 type realWorld struct {
-	tb      testing.TB
 	url     string
 	network *faultnet.Network
+	janitor *janitor
 }
 
-func newRealWorld(tb testing.TB) *realWorld {
+func newRealWorld(tb testing.TB, j *janitor) *realWorld {
 	tb.Helper()
-	return &realWorld{tb: tb, url: realURL(tb), network: faultnet.New()}
+	return &realWorld{url: realURL(tb), network: faultnet.New(), janitor: j}
+}
+
+// janitor clears up when a whole test is over, and not before: RabbitMQ 3.10 loses the process that moves dead letters of quorum queues, for good and for all
+// queues, if two of them are deleted while they are being made.
+type janitor struct {
+	mu                sync.Mutex
+	queues, exchanges []string
+}
+
+// newJanitor returns one that works when t ends.
+func newJanitor(t *testing.T) *janitor {
+	t.Helper()
+	j := new(janitor)
+	url := realURL(t)
+	t.Cleanup(func() {
+		if len(j.queues) > 0 {
+			time.Sleep(time.Second)
+			clearReal(t, url, j.queues, j.exchanges)
+		}
+	})
+	return j
+}
+
+func (j *janitor) add(queues, exchanges []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.queues, j.exchanges = append(j.queues, queues...), append(j.exchanges, exchanges...)
 }
 
 // at replaces the URL that was given.
@@ -54,10 +82,7 @@ func (w *realWorld) absent() []OptionFunc {
 func (w *realWorld) down() { w.network.Down() }
 func (w *realWorld) up()   { w.network.Up() }
 
-func (w *realWorld) clear(queues, exchanges []string) {
-	w.tb.Helper()
-	clearReal(w.tb, w.url, queues, exchanges)
-}
+func (w *realWorld) clear(queues, exchanges []string) { w.janitor.add(queues, exchanges) }
 
 // clearReal deletes queues and exchanges; one that is not there is nothing.
 func clearReal(tb testing.TB, url string, queues, exchanges []string) {
@@ -129,11 +154,11 @@ type suiteFunc func(*testing.T, async.Traits, func(testing.TB) asynctest.Harness
 
 func onReal(t *testing.T, run suiteFunc) {
 	t.Helper()
-	realURL(t)
+	j := newJanitor(t)
 	for name, b := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run(t, b.traits, func(tb testing.TB) asynctest.Harness { return newHarness(tb, newRealWorld(tb), b.options...) })
+			run(t, b.traits, func(tb testing.TB) asynctest.Harness { return newHarness(tb, newRealWorld(tb, j), b.options...) })
 		})
 	}
 }
