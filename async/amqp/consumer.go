@@ -31,6 +31,7 @@ type consumer struct {
 	closed bool
 	absent bool            // a queue was gone to which something was sent
 	tiers  []time.Duration // that were declared beside those of the plan
+	drain  drain
 }
 
 var (
@@ -94,7 +95,7 @@ func (c *consumer) again(ctx context.Context, cause error) error {
 func (c *consumer) quit() {
 	c.mu.Lock()
 	sub := c.sub
-	if !c.factory.config.unordered || sub.quitting || sub.dead != nil {
+	if !c.factory.config.unordered || c.factory.config.role == broadcasts || sub.quitting || sub.dead != nil {
 		c.mu.Unlock()
 		return
 	}
@@ -265,6 +266,7 @@ func (c *consumer) requeue(ss []*async.Settlement) {
 		if !lost {
 			it.settled = true
 			it.sub.unlink(it)
+			c.unmarkLocked()
 		}
 		c.mu.Unlock()
 		if lost {
@@ -291,6 +293,9 @@ func (c *consumer) move(ctx context.Context, moves []move) error {
 			flights = append(flights, m.flight)
 		}
 	}
+	c.mu.Lock()
+	c.unmarkLocked()
+	c.mu.Unlock()
 	failed := c.outlet.send(ctx, flights)
 	done := make([]*async.Settlement, 0, len(moves))
 	for _, m := range moves {

@@ -65,7 +65,7 @@ func (c *config) check() error {
 	if c.deadQueue == c.subject && c.subject != "" && c.role == consumes {
 		errs = append(errs, fmt.Errorf("dead-letter queue %q: want another one than the queue", c.deadQueue))
 	}
-	if c.passive && (len(c.bindings) > 0 || len(c.arguments) > 0) {
+	if c.passive && c.role == consumes && (len(c.bindings) > 0 || len(c.arguments) > 0) {
 		errs = append(errs, errors.New("WithoutDeclare: want no bindings and no queue arguments, which are for declaring"))
 	}
 	return errors.Join(errs...)
@@ -97,13 +97,21 @@ func (f *factory) DeadLetters() async.DeadLetters {
 
 // Plan implements async.Planner: the prefetch is what the component holds at most, and each delay has a queue.
 func (f *factory) Plan(p async.Plan) (async.ConsumerFactory, error) {
+	planned, err := f.plan(p)
+	if err != nil {
+		return nil, err
+	}
+	return planned, nil
+}
+
+func (f *factory) plan(p async.Plan) (*factory, error) {
 	var errs []error
 	if p.MaxHeld > maxPrefetch {
 		errs = append(errs, fmt.Errorf("%d held messages: want at most %d, the largest prefetch", p.MaxHeld, maxPrefetch))
 	}
 	errs = append(errs, f.config.checkHeld(p), f.config.checkLimit(p))
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("amqp: consumer of %q: %w", f.config.subject, err)
+		return nil, fmt.Errorf("amqp: %v of %q: %w", f.config.role, f.config.subject, err)
 	}
 	planned := *f
 	planned.prefetch, planned.attempts, planned.delays = p.MaxHeld, p.Attempts, tiers(p.Delays)
@@ -151,20 +159,20 @@ func limitSuffices(limit, attempts int) error {
 
 // Create implements async.ConsumerFactory.
 func (f *factory) Create(ctx context.Context) (async.Consumer, error) {
-	c, err := f.create(ctx)
+	c, err := f.create(ctx, f.config.subject)
 	if err != nil {
 		return nil, fmt.Errorf("amqp: consume %s: %w", f.config.subject, err)
 	}
 	return c, nil
 }
 
-func (f *factory) create(ctx context.Context) (*consumer, error) {
+func (f *factory) create(ctx context.Context, queue string) (*consumer, error) {
 	conn, err := f.config.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &consumer{
-		factory: f, queue: f.config.subject, conn: conn, outlet: newOutlet(f.config), wake: make(chan struct{}, 1), admin: make(chan struct{}, 1),
+		factory: f, queue: queue, conn: conn, outlet: newOutlet(f.config), wake: make(chan struct{}, 1), admin: make(chan struct{}, 1),
 		source: &async.Source{System: system, Name: f.config.subject, Partition: -1},
 	}
 	release := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) }) // the calls below know no context

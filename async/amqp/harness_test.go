@@ -126,6 +126,20 @@ func (h *harness) DeadLetters(ctx context.Context) ([]*async.Message, error) {
 	return mm, nil
 }
 
+// Broadcast is for one exchange, in the order of the harness.
+func (h *harness) Broadcast() (async.ConsumerFactory, async.Producer) {
+	exchange := h.queue + ".topic"
+	oo := append(h.world.options(), WithConsumerTimeout(0))
+	if h.Factory().Traits().Redelivers {
+		oo = append(oo, WithoutOrder())
+	}
+	cf, err := NewBroadcast(anyURL, exchange, oo...)
+	h.must(err)
+	p, err := NewPublisher(anyURL, exchange, "", append(h.world.options(), WithUnroutable(), WithExchange(Exchange{Name: exchange, Kind: "fanout"}))...)
+	h.must(err)
+	return cf, p
+}
+
 func (h *harness) FailSettlements(every int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

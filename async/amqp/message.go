@@ -166,7 +166,8 @@ func fill(m *async.Message, d *amqp091.Delivery, keyOf func(*amqp091.Delivery) [
 // ours are the headers that become fields of a message.
 func ours(key string) bool {
 	switch key {
-	case async.HeaderID, async.HeaderTime, async.HeaderDue, async.HeaderExpires, headerKey, headerAttempts, headerDeliveries, headerLetter:
+	case async.HeaderID, async.HeaderTime, async.HeaderDue, async.HeaderExpires, headerKey, headerAttempts, headerDeliveries, headerLetter,
+		headerMarker:
 		return true
 	default:
 		return false

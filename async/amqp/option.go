@@ -273,7 +273,7 @@ func WithSingleActiveConsumer() OptionFunc {
 func WithoutOrder() OptionFunc {
 	return func(c *config) error {
 		c.unordered = true
-		return c.isFor("WithoutOrder", consumes)
+		return c.isFor("WithoutOrder", consumes|broadcasts)
 	}
 }
 

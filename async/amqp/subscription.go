@@ -57,8 +57,11 @@ func (c *consumer) subscribe(ch channel) error {
 func (c *consumer) take(sub *subscription, d *amqp091.Delivery) {
 	it := &item{delivery: *d, sub: sub}
 	c.mu.Lock()
-	sub.buffer = append(sub.buffer, it)
-	first := len(sub.buffer) == 1
+	first := true
+	if !c.isMarkerLocked(d) {
+		sub.buffer = append(sub.buffer, it)
+		first = len(sub.buffer) == 1
+	}
 	c.mu.Unlock()
 	if first {
 		c.awake()
