@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -180,7 +181,7 @@ func parseEndpoint(n int, url string) (endpoint, error) {
 			"it is not shown here because of its password", n)
 	}
 	return endpoint{
-		address: uri.Scheme + "://" + net.JoinHostPort(uri.Host, fmt.Sprint(uri.Port)), vhost: uri.Vhost,
+		address: uri.Scheme + "://" + net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), vhost: uri.Vhost,
 		url: func() string { return url },
 	}, nil
 }
@@ -211,10 +212,10 @@ func explainHandshake(err error, vhost string) error {
 	if !ok {
 		return err
 	}
-	switch {
-	case refusal.Code == amqp091.AccessRefused:
+	switch refusal.Code {
+	case amqp091.AccessRefused:
 		return permanent("user or password refused: %w", err)
-	case refusal.Code == amqp091.NotAllowed:
+	case amqp091.NotAllowed:
 		return permanent("vhost %q refused: %w", vhost, err)
 	default:
 		return err
@@ -232,8 +233,8 @@ func cloneTable(t amqp091.Table) amqp091.Table {
 // major returns the major version of a broker, or 0.
 func major(version string) int {
 	head, _, _ := strings.Cut(version, ".")
-	n := 0
-	if _, err := fmt.Sscanf(head, "%d", &n); err != nil {
+	n, err := strconv.Atoi(head)
+	if err != nil {
 		return 0
 	}
 	return n

@@ -27,6 +27,7 @@ func onFake(t *testing.T, run suiteFunc) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, b.traits, func(tb testing.TB) asynctest.Harness {
+				tb.Helper()
 				return newHarness(tb, &fakeWorld{newFakeBroker()}, b.options...)
 			}, asynctest.WithVirtualTime())
 		})

@@ -389,22 +389,22 @@ func (c *consumer) Close(ctx context.Context) error {
 	defer release()
 	alive := !c.conn.IsClosed()
 	err := errors.Join(closing(sub.ch.Close()), closing(c.conn.CloseDeadline(time.Now().Add(closeTime))))
-	err = errors.Join(err, c.outlet.close(ctx), c.ended())
+	err = errors.Join(err, c.outlet.close(ctx))
+	c.awaitEnd()
 	if err != nil && alive {
 		return c.errorf("close consumer of", err)
 	}
 	return nil
 }
 
-// ended waits for the goroutine of the subscription. The connection is closed, so it comes to its end.
-func (c *consumer) ended() error {
+// awaitEnd waits for the goroutine of the subscription. The connection is closed, so it comes to its end.
+func (c *consumer) awaitEnd() {
 	c.mu.Lock()
 	sub := c.sub
 	c.mu.Unlock()
 	if sub != nil {
 		<-sub.over
 	}
-	return nil
 }
 
 // Lag implements async.Lagger. The broker says what is ready in the queue and in those of the retries; to it comes what this consumer has. What others have is

@@ -136,7 +136,8 @@ func (c *config) checkHeld(p async.Plan) error {
 		return nil
 	}
 	return fmt.Errorf("%d tries with their pauses can take %v, and the broker closes the channel of a message that is held for %v (consumer_timeout): "+
-		"want fewer tries in place, shorter pauses or a shorter handler timeout, or WithConsumerTimeout if the broker has another one", tries, held, c.consumerTimeout)
+		"want fewer tries in place, shorter pauses or a shorter handler timeout, or WithConsumerTimeout if the broker has another one",
+		tries, held, c.consumerTimeout)
 }
 
 // checkLimit compares the attempts with a delivery limit that the user has set.
@@ -181,7 +182,9 @@ func (f *factory) create(ctx context.Context, queue string) (*consumer, error) {
 		err = errors.Join(context.Cause(ctx), err)
 	}
 	if err != nil {
-		return nil, errors.Join(err, closing(conn.CloseDeadline(time.Now().Add(closeTime))), c.ended())
+		err = errors.Join(err, closing(conn.CloseDeadline(time.Now().Add(closeTime))))
+		c.awaitEnd()
+		return nil, err
 	}
 	return c, nil
 }

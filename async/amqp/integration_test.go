@@ -158,7 +158,10 @@ func onReal(t *testing.T, run suiteFunc) {
 	for name, b := range kinds() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run(t, b.traits, func(tb testing.TB) asynctest.Harness { return newHarness(tb, newRealWorld(tb, j), b.options...) })
+			run(t, b.traits, func(tb testing.TB) asynctest.Harness {
+				tb.Helper()
+				return newHarness(tb, newRealWorld(tb, j), b.options...)
+			})
 		})
 	}
 }

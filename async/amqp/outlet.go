@@ -460,6 +460,7 @@ func (o *outlet) abandonLocked(l *link) {
 	if l.err != nil {
 		o.cause = l.err
 	}
+	o.changed.Broadcast() // also if all of them were withdrawn before
 }
 
 // check returns why nothing can be sent, if that is known, or nil.

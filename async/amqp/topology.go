@@ -3,6 +3,7 @@ package amqp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,9 +103,7 @@ func (c *config) queueArguments() amqp091.Table {
 	if c.quorum && c.deadQueue != "" {
 		deadLettered(args, c.deadQueue, true)
 	}
-	for key, value := range c.arguments {
-		args[key] = value
-	}
+	maps.Copy(args, c.arguments)
 	return args
 }
 

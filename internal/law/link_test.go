@@ -111,6 +111,7 @@ var links = []line{
 		"github.com/jcmturner/rpc/v2", "github.com/klauspost/compress", "github.com/pierrec/lz4/v4", "github.com/rcrowley/go-metrics",
 		"golang.org/x/crypto", "golang.org/x/net",
 	})},
+	{[]string{"async/amqp"}, slices.Concat(observed, rateLimit, []string{"github.com/rabbitmq/amqp091-go"})},
 	{[]string{"async", "async/asynctest", "async/cloudevents", "async/memory", "async/sql", "async/push"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async/kafka"}, slices.Concat(observed, rateLimit, []string{
 		"github.com/twmb/franz-go", "github.com/twmb/franz-go/pkg/kadm", "github.com/twmb/franz-go/pkg/kmsg", "github.com/klauspost/compress",
