@@ -107,12 +107,14 @@ func (c *broadcastConsumer) Receive(ctx context.Context, limit int) ([]*async.Me
 		}
 		c.left = true
 	}
-	over := time.NewTimer(broadcastWait)
-	defer over.Stop()
+	waiting, stop := context.WithTimeout(context.WithoutCancel(ctx), broadcastWait)
+	defer stop()
+	over := waiting.Done()
 	for {
 		c.mu.Lock()
 		sub := c.sub
-		mm, dead := c.hand(sub, limit), sub.dead
+		c.pullLocked(sub, limit)
+		mm, dead, deliveries := c.hand(sub, limit), sub.dead, sub.deliveries
 		marker := c.drain.marker
 		empty := c.drain.passed && sub.out == 0
 		c.mu.Unlock()
@@ -129,9 +131,10 @@ func (c *broadcastConsumer) Receive(ctx context.Context, limit int) ([]*async.Me
 			}
 		}
 		select {
-		case <-c.wake:
-		case <-over.C:
+		case <-over:
 			return nil, ctx.Err()
+		default:
+			c.await(over, sub, deliveries)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/component"
+	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // consumer is one connection with one subscription at a time. A channel that is closed (a consumer that the broker cancelled, a message that was held for too
@@ -22,9 +23,10 @@ type consumer struct {
 	source  *async.Source
 	wake    chan struct{}
 	out     []*async.Message // what Receive returned last; the next one fills it anew
-	alone   []uint64         // memory of acknowledge
 	admin   chan struct{}    // a token for whoever uses lookout
 	lookout channel          // for the lag and for declaring; nil: none yet
+
+	writing sync.Mutex // taken before mu by who writes acknowledgements, so that they are written in the order in which they were joined
 
 	mu     sync.Mutex // guards everything below, and the subscription
 	sub    *subscription
@@ -56,7 +58,8 @@ func (c *consumer) Receive(ctx context.Context, limit int) ([]*async.Message, er
 		}
 		c.mu.Lock()
 		sub := c.sub
-		mm, dead := c.hand(sub, limit), sub.dead
+		c.pullLocked(sub, limit)
+		mm, dead, deliveries := c.hand(sub, limit), sub.dead, sub.deliveries
 		c.mu.Unlock()
 		if len(mm) > 0 {
 			return mm, nil
@@ -67,10 +70,23 @@ func (c *consumer) Receive(ctx context.Context, limit int) ([]*async.Message, er
 			}
 			continue
 		}
-		select {
-		case <-c.wake:
-		case <-ctx.Done():
+		c.await(ctx.Done(), sub, deliveries)
+	}
+}
+
+// await blocks until something is delivered, which it keeps, or there is another reason to look again.
+func (c *consumer) await(done <-chan struct{}, sub *subscription, deliveries <-chan amqp091.Delivery) {
+	select {
+	case d, ok := <-deliveries:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !ok {
+			sub.deliveries = nil
+			return
 		}
+		c.takeLocked(sub, &d)
+	case <-c.wake:
+	case <-done:
 	}
 }
 
@@ -104,8 +120,8 @@ func (c *consumer) quit() {
 	_ = sub.ch.Cancel(sub.tag, true) // if the connection is lost, Settle and Close will say so
 }
 
-// Settle implements async.Consumer. Acknowledgements of AMQP are not confirmed: a nil says that it was written to a connection that lived afterwards. If that
-// dies before the broker reads it, the message comes again.
+// Settle implements async.Consumer. Acknowledgements of AMQP are not confirmed: a nil says that it is written within a millisecond, to a connection that lived
+// until then. If that dies before the broker reads it, the message comes again.
 func (c *consumer) Settle(ctx context.Context, ss []async.Settlement) error {
 	w := c.sort(ss)
 	lost := c.acknowledge(w.done)
@@ -231,11 +247,36 @@ func (c *consumer) acknowledge(ss []*async.Settlement) error {
 		it.settled = true
 		items = append(items, it)
 	}
-	t := sub.acked(items, c.alone)
+	sub.acked(items)
+	now := sub.pending.count >= mostAcks || sub.pending.count > c.factory.prefetch/4
+	if !now && !sub.flushing {
+		sub.flushing = true
+		sub.flush.Reset(ackEvery)
+	}
 	c.mu.Unlock()
-	c.alone = t.alone[:0]
-	err := t.send(sub.ch)
+	var err error
+	if now {
+		err = c.flushAcks(sub)
+	}
 	return c.written(sub, ss, err)
+}
+
+// flushed is called by the timer.
+func (c *consumer) flushed(sub *subscription) {
+	c.mu.Lock()
+	sub.flushing = false
+	c.mu.Unlock()
+	_ = c.flushAcks(sub) // if the channel is closed the messages come again, and who has them is told by the claim
+}
+
+// flushAcks writes the acknowledgements that wait.
+func (c *consumer) flushAcks(sub *subscription) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.mu.Lock()
+	t := sub.joined()
+	c.mu.Unlock()
+	return t.send(sub.ch)
 }
 
 // written says whether what was written can have reached the broker.
@@ -388,7 +429,8 @@ func (c *consumer) Close(ctx context.Context) error {
 	release := context.AfterFunc(ctx, func() { _ = c.conn.CloseDeadline(time.Now()) })
 	defer release()
 	alive := !c.conn.IsClosed()
-	err := errors.Join(closing(sub.ch.Close()), closing(c.conn.CloseDeadline(time.Now().Add(closeTime))))
+	sub.flush.Stop()
+	err := errors.Join(closing(c.flushAcks(sub)), closing(sub.ch.Close()), closing(c.conn.CloseDeadline(time.Now().Add(closeTime))))
 	err = errors.Join(err, c.outlet.close(ctx))
 	c.awaitEnd()
 	if err != nil && alive {
@@ -429,6 +471,7 @@ func (c *consumer) Lag(ctx context.Context) ([]async.Lag, error) {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.pullLocked(c.sub, c.factory.prefetch)
 		waiting := int64(len(c.sub.buffer))
 		lag.Messages += n + waiting + int64(c.sub.out)
 		if lag.Ready = waiting; c.sub.out+len(c.sub.buffer) < c.factory.prefetch && !config.single {

@@ -157,12 +157,42 @@ func TestAcknowledgementsAreJoinedAsFarAsNothingIsOutBelow(t *testing.T) {
 			if err := errors.Join(settle(t, c, async.Ack, batch...)...); err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(ackEvery)
+			synctest.Wait()
 			if got := r.take(); got != step.want {
 				t.Errorf("tags of %v: acknowledged %q, want %q", step.tags, got, step.want)
 			}
 		}
 		if errs := settle(t, c, async.Ack, receive(t, c, 1)[0]); errs[0] != nil {
 			t.Errorf("the ninth: %v", errs[0])
+		}
+		if err := c.Close(t.Context()); err != nil || r.take() != "9+" || b.has("orders") != 0 {
+			t.Errorf("close: got %v, %d messages in the queue, want what was acknowledged to be written before", err, b.has("orders"))
+		}
+	})
+}
+
+func TestAcknowledgementsThatComeTogetherAreOneFrame(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 300
+		b, r := newFakeBroker(), new(ackRecorder)
+		c := consumerOf(t, factoryOf(t, b, r.option()))
+		p := publisher(t, b, "", "orders")
+		for range n {
+			if err := p.Send(t.Context(), &async.Message{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		for range n {
+			settle(t, c, async.Ack, receive(t, c, 1)...)
+		}
+		time.Sleep(ackEvery)
+		synctest.Wait()
+
+		if got, want := r.take(), "64+ 128+ 192+ 256+ 300+"; got != want {
+			t.Errorf("acknowledged %q, want %q", got, want)
 		}
 	})
 }

@@ -227,7 +227,7 @@ func each(
 		select {
 		case m, ok := <-deliveries:
 			if !ok {
-				return ending(closed, nil)
+				return ending(<-closed)
 			}
 			what := f(&m)
 			if what != keep {

@@ -208,7 +208,9 @@ func (b *fakeBroker) deleteQueue(name string) {
 		return
 	}
 	delete(b.queues, name)
-	for _, c := range slices.Clone(q.consumers) {
+	consumers := q.consumers
+	q.consumers = nil
+	for _, c := range consumers {
 		for _, l := range c.channel.cancels {
 			c.channel.events.do(send(l, c.tag))
 		}

@@ -3,6 +3,7 @@ package amqp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/beatlabs/patron/async"
@@ -15,16 +16,20 @@ var errCancelled = errors.New("cancelled by the broker: the queue was deleted, o
 // subscription is one channel with one consumer of the broker: a claim on what comes over it. All of it is guarded by the consumer's mutex but the channel,
 // which is used by Settle alone once messages come.
 type subscription struct {
-	ch       channel
-	tag      string
-	claim    *async.Claim
-	buffer   []*item // delivered, and not yet handed out
-	first    *item   // handed out and not taken off, by their tags
-	last     *item
-	out      int
-	quitting bool // cancelled by us
-	dead     error
-	over     chan struct{} // closed when nothing comes any more
+	ch         channel
+	tag        string
+	claim      *async.Claim
+	deliveries <-chan amqp091.Delivery // nil: nothing comes any more
+	buffer     []*item                 // taken from there, and not yet handed out, by their tags
+	first      *item                   // handed out and not taken off, by their tags
+	last       *item
+	out        int
+	pending    tags        // acknowledgements that are not yet written
+	flush      *time.Timer // writes them
+	flushing   bool        // the timer runs
+	quitting   bool        // cancelled by us
+	dead       error
+	over       chan struct{} // closed when the channel is
 }
 
 // subscribe makes ch the channel of c.
@@ -40,31 +45,45 @@ func (c *consumer) subscribe(ch channel) error {
 	if err != nil {
 		return f.config.explain(err, "queue", c.queue)
 	}
+	sub.deliveries = deliveries
+	sub.flush = time.AfterFunc(time.Hour, func() { c.flushed(sub) })
+	sub.flush.Stop()
 	c.mu.Lock()
 	c.sub = sub
 	c.mu.Unlock()
 	go func() { // Close waits for it
 		defer close(sub.over)
-		for d := range deliveries {
-			c.take(sub, &d)
-		}
-		c.end(sub, ending(closed, cancelled))
+		c.end(sub, awaitEnding(closed, cancelled))
 	}()
 	return nil
 }
 
-// take keeps a delivery for the next Receive.
-func (c *consumer) take(sub *subscription, d *amqp091.Delivery) {
-	it := &item{delivery: *d, sub: sub}
-	c.mu.Lock()
-	first := true
-	if !c.isMarkerLocked(d) {
-		sub.buffer = append(sub.buffer, it)
-		first = len(sub.buffer) == 1
+// takeLocked keeps a delivery to be handed out. Receive and Lag take from the same Go channel, so one of them may come with an earlier delivery later.
+func (c *consumer) takeLocked(sub *subscription, d *amqp091.Delivery) {
+	if sub.dead != nil || c.isMarkerLocked(d) {
+		return
 	}
-	c.mu.Unlock()
-	if first {
-		c.awake()
+	it := &item{delivery: *d, sub: sub}
+	at := len(sub.buffer)
+	for at > 0 && sub.buffer[at-1].delivery.DeliveryTag > d.DeliveryTag {
+		at--
+	}
+	sub.buffer = slices.Insert(sub.buffer, at, it)
+}
+
+// pullLocked takes what is there, until so many are kept.
+func (c *consumer) pullLocked(sub *subscription, most int) {
+	for len(sub.buffer) < most && sub.deliveries != nil {
+		select {
+		case d, ok := <-sub.deliveries:
+			if !ok {
+				sub.deliveries = nil
+				return
+			}
+			c.takeLocked(sub, &d)
+		default:
+			return
+		}
 	}
 }
 
@@ -76,36 +95,38 @@ func (c *consumer) awake() {
 	}
 }
 
-// ending returns why a channel brings nothing more. The library says it before it closes the channel of deliveries.
-func ending(closed <-chan *amqp091.Error, cancelled <-chan string) error {
+// awaitEnding blocks until a channel is closed or its consumer cancelled, and says why.
+func awaitEnding(closed <-chan *amqp091.Error, cancelled <-chan string) error {
 	select {
 	case refusal := <-closed:
-		if refusal != nil {
-			return refusal
-		}
-	default:
-	}
-	select {
-	case tag, ok := <-cancelled:
-		if ok && tag != "" {
+		return ending(refusal)
+	case _, ok := <-cancelled:
+		if ok {
 			return errCancelled
 		}
-	default:
+		return ending(<-closed)
 	}
-	return amqp091.ErrClosed
+}
+
+func ending(refusal *amqp091.Error) error {
+	if refusal == nil {
+		return amqp091.ErrClosed
+	}
+	return refusal
 }
 
 // end makes a subscription useless: what it delivered is the broker's to give again, to whomever.
 func (c *consumer) end(sub *subscription, cause error) {
 	c.mu.Lock()
-	if sub.quitting || c.closed {
+	sub.flush.Stop()
+	if c.closed {
 		c.mu.Unlock()
-		return // what was handed out can still be settled
+		return
 	}
 	if sub.dead == nil {
 		sub.dead = cause
 	}
-	sub.buffer = nil
+	sub.buffer, sub.deliveries = nil, nil
 	c.mu.Unlock()
 	sub.claim.Lose(cause)
 	if errors.Is(cause, errCancelled) {
@@ -184,26 +205,43 @@ func (s *subscription) unlink(it *item) {
 	s.out--
 }
 
-// tags are the acknowledgements of several deliveries: one for all up to a tag below which nothing is out, and those that stand alone above it.
+// tags are acknowledgements: of everything up to a tag below which nothing is out, and of those above it that stand alone.
 type tags struct {
 	upTo  uint64 // 0: there is none
 	alone []uint64
+	count int // messages that they are of
 }
 
-// acked takes deliveries out, and returns how the broker is told.
-func (s *subscription) acked(items []*item, alone []uint64) tags {
+// Acknowledgements wait for others, so that one frame is written for many: so long, and so many. What a crash repeats grows by as much.
+const (
+	ackEvery = time.Millisecond
+	mostAcks = 64
+)
+
+// acked takes deliveries out. The broker is told with the next flush.
+func (s *subscription) acked(items []*item) {
 	for _, it := range items {
 		s.unlink(it)
 	}
-	t := tags{alone: alone[:0]}
 	for _, it := range items {
-		tag := it.delivery.DeliveryTag
+		s.pending.alone = append(s.pending.alone, it.delivery.DeliveryTag)
+	}
+	s.pending.count += len(items)
+}
+
+// joined takes the acknowledgements that wait, joined as far as nothing is out below them.
+func (s *subscription) joined() tags {
+	t := s.pending
+	s.pending = tags{}
+	rest := t.alone[:0]
+	for _, tag := range t.alone {
 		if s.first == nil || tag < s.first.delivery.DeliveryTag {
 			t.upTo = max(t.upTo, tag)
 		} else {
-			t.alone = append(t.alone, tag)
+			rest = append(rest, tag)
 		}
 	}
+	t.alone = rest
 	return t
 }
 
