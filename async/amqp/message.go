@@ -207,7 +207,11 @@ func timeOf(t amqp091.Table, key string) time.Time {
 
 // numberOf reads a count of the broker or of ours, which may have any integer type.
 func numberOf(t amqp091.Table, key string) int {
-	n, err := strconv.Atoi(textOf(t[key]))
+	value, ok := t[key]
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(textOf(value))
 	if err != nil || n < 0 {
 		return 0
 	}

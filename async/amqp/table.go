@@ -59,13 +59,13 @@ func tableOf(h async.Headers) (amqp091.Table, error) {
 // headersOf returns t as headers, sorted by their keys, but for those that skip names. Whatever a table may hold becomes text: numbers in decimal, times as
 // RFC 3339, bytes as they are, a list of strings as several headers, other lists and tables as JSON.
 func headersOf(t amqp091.Table, skip func(key string) bool) async.Headers {
-	if len(t) == 0 {
-		return nil
-	}
-	h := make(async.Headers, 0, len(t))
+	var h async.Headers
 	for key, value := range t {
 		if skip(key) {
 			continue
+		}
+		if h == nil {
+			h = make(async.Headers, 0, len(t)+2) // of the properties
 		}
 		list, ok := value.([]any)
 		if !ok || !texts(list) {
@@ -75,6 +75,9 @@ func headersOf(t amqp091.Table, skip func(key string) bool) async.Headers {
 		for _, v := range list {
 			h = append(h, async.Header{Key: key, Value: textOf(v)})
 		}
+	}
+	if len(h) < 2 {
+		return h
 	}
 	slices.SortStableFunc(h, func(a, b async.Header) int { return strings.Compare(a.Key, b.Key) })
 	return h

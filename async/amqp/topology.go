@@ -217,7 +217,7 @@ func (c *config) bind(ch declaring, queue string) error {
 }
 
 // mismatch is how the broker says that something is declared otherwise.
-var mismatch = regexp.MustCompile(`inequivalent arg '([^']+)' for \w+ '[^']*' in vhost '[^']*': received (.+) but current is (.+)$`)
+const mismatch = `inequivalent arg '([^']+)' for \w+ '[^']*' in vhost '[^']*': received (.+) but current is (.+)$`
 
 // explain says what a refusal of the broker is about.
 func (c *config) explain(err error, what, name string) error {
@@ -235,7 +235,7 @@ func (c *config) explain(err error, what, name string) error {
 	case amqp091.AccessRefused:
 		return permanent("%s %q: no permission: %w", what, name, err)
 	case amqp091.PreconditionFailed:
-		if m := mismatch.FindStringSubmatch(refusal.Reason); m != nil {
+		if m := regexp.MustCompile(mismatch).FindStringSubmatch(refusal.Reason); m != nil {
 			return permanent("%s %q is declared otherwise: argument %s: want %s, there is %s: %w", what, name, m[1], m[2], m[3], err)
 		}
 		return permanent("%s %q: %w", what, name, err)
