@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -276,7 +277,8 @@ func TestWhatIsMissingOrOtherwiseIsNamed(t *testing.T) {
 		},
 		"exchange": {nil, []OptionFunc{WithoutDeclare(), WithExchange(Exchange{Name: "events", Kind: "topic"})}, `exchange "events" is missing`},
 		"type": {
-			map[string]amqp091.Table{"orders": {argType: "stream"}}, []OptionFunc{WithQueueArguments(map[string]any{"x-max-length": int64(5)})},
+			map[string]amqp091.Table{"orders": {argType: "stream"}},
+			[]OptionFunc{WithQueueArguments(map[string]any{"x-max-length": int64(5)})},
 			`queue "orders" is declared otherwise: argument x-max-length: want the value '5' of type 'signedint', there is none`,
 		},
 		"binding": {nil, []OptionFunc{WithBinding("events", "k", nil)}, `binding of queue orders to exchange "events" is missing`},
@@ -534,7 +536,7 @@ func TestReadersOfDeadLettersWaitForEachOther(t *testing.T) {
 		b.queue(t, "orders.dead", nil)
 		b.mu.Lock()
 		for i := range 20 {
-			b.enqueueLocked(b.queues["orders.dead"], "", "orders.dead", amqp091.Publishing{MessageId: fmt.Sprint(i)})
+			b.enqueueLocked(b.queues["orders.dead"], "", "orders.dead", amqp091.Publishing{MessageId: strconv.Itoa(i)})
 		}
 		b.mu.Unlock()
 		var wg sync.WaitGroup
@@ -564,18 +566,37 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		oo   []OptionFunc
 		want []string
 	}{
-		"all at once": {newConsumer, []OptionFunc{nil, WithURLs(), WithTLS(nil), WithVhost(""), WithHeartbeat(1500 * time.Millisecond), WithConnectTimeout(0),
-			WithConnectionName(""), WithDial(nil), WithConfig(nil), WithSendTimeout(-1), WithExchange(Exchange{}), WithExchange(Exchange{Name: "e"}),
-			WithBinding("", "", nil), WithQueueArguments(map[string]any{argType: "quorum"}), WithDeadQueue(""), WithKey(nil), WithConsumerTimeout(-1)},
-			[]string{"option 0 is nil", "no further url", "tls", "vhost is empty", "heartbeat 1.5s", "connect timeout 0s", "connection name", "dial function",
-				"config function", "send timeout -1ns", "exchange name is empty", "kind is empty", "binding: exchange", "want the option WithQuorum", "dead-letter queue name",
-				"key function", "consumer timeout -1ns"}},
-		"for publishers": {newConsumer, []OptionFunc{WithTransient(), WithUnroutable(), WithBrokerExpiration(), WithRoutingKey(RoutingByKey)},
-			[]string{"WithTransient: not for a consumer", "WithUnroutable", "WithBrokerExpiration", "WithRoutingKey"}},
-		"for consumers": {newPublisher, []OptionFunc{WithQuorum(), WithoutOrder(), WithBinding("e", "", nil), WithDeadQueue("d")},
-			[]string{"WithQuorum: not for a publisher", "WithoutOrder", "WithBinding", "WithDeadQueue"}},
-		"contradictions": {newConsumer, []OptionFunc{WithoutOrder(), WithSingleActiveConsumer(), WithDeadQueue("orders"), WithoutDeclare(), WithBinding("e", "", nil)},
-			[]string{"want one of them", "want another one than the queue", "WithoutDeclare"}},
+		"all at once": {
+			newConsumer,
+			[]OptionFunc{
+				nil, WithURLs(), WithTLS(nil), WithVhost(""), WithHeartbeat(1500 * time.Millisecond), WithConnectTimeout(0),
+				WithConnectionName(""), WithDial(nil), WithConfig(nil), WithSendTimeout(-1), WithExchange(Exchange{}), WithExchange(Exchange{Name: "e"}),
+				WithBinding("", "", nil), WithQueueArguments(map[string]any{argType: "quorum"}), WithDeadQueue(""), WithKey(nil), WithConsumerTimeout(-1),
+			},
+			[]string{
+				"option 0 is nil", "no further url", "tls", "vhost is empty", "heartbeat 1.5s", "connect timeout 0s", "connection name", "dial function",
+				"config function", "send timeout -1ns", "exchange name is empty", "kind is empty", "binding: exchange", "want the option WithQuorum",
+				"dead-letter queue name", "key function", "consumer timeout -1ns",
+			},
+		},
+		"for publishers": {
+			newConsumer,
+			[]OptionFunc{WithTransient(), WithUnroutable(), WithBrokerExpiration(), WithRoutingKey(RoutingByKey)},
+			[]string{"WithTransient: not for a consumer", "WithUnroutable", "WithBrokerExpiration", "WithRoutingKey"},
+		},
+		"for consumers": {
+			newPublisher,
+			[]OptionFunc{WithQuorum(), WithoutOrder(), WithBinding("e", "", nil), WithDeadQueue("d")},
+			[]string{"WithQuorum: not for a publisher", "WithoutOrder", "WithBinding", "WithDeadQueue"},
+		},
+		"contradictions": {
+			newConsumer,
+			[]OptionFunc{
+				WithoutOrder(), WithSingleActiveConsumer(), WithDeadQueue("orders"), WithoutDeclare(),
+				WithBinding("e", "", nil),
+			},
+			[]string{"want one of them", "want another one than the queue", "WithoutDeclare"},
+		},
 		"names": {func(oo ...OptionFunc) error { _, err := New(anyURL, "amq.x", oo...); return err }, nil, []string{`"amq.x"`}},
 	} {
 		err := tc.make(tc.oo...)

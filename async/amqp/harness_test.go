@@ -183,8 +183,10 @@ func (h *harness) Lose() {
 }
 
 func (h *harness) Close() {
-	h.world.clear([]string{h.queue, h.queue + deadSuffix, h.queue + ".topic" + deadSuffix,
-		h.queue + ".retry.1s", h.queue + ".retry.2s", h.queue + ".retry.3s"}, []string{h.queue + ".topic"})
+	h.world.clear([]string{
+		h.queue, h.queue + deadSuffix, h.queue + ".topic" + deadSuffix,
+		h.queue + ".retry.1s", h.queue + ".retry.2s", h.queue + ".retry.3s",
+	}, []string{h.queue + ".topic"})
 }
 
 // wait blocks for d, or until ctx ends.

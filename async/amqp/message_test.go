@@ -17,8 +17,11 @@ func TestFieldsOfAMessageAreProperties(t *testing.T) {
 	m := &async.Message{
 		ID: "id-1", Key: []byte("k"), Data: []byte("body"), Time: at, Expires: at.Add(time.Hour),
 		Headers: async.Headers{
-			{Key: async.HeaderContentType, Value: "text/plain"}, {Key: "Content-Encoding", Value: "gzip"}, {Key: async.HeaderType, Value: "placed"},
-			{Key: correlation.HeaderID, Value: "corr-1"}, {Key: "traceparent", Value: "00-x"},
+			{Key: async.HeaderContentType, Value: "text/plain"},
+			{Key: "Content-Encoding", Value: "gzip"},
+			{Key: async.HeaderType, Value: "placed"},
+			{Key: correlation.HeaderID, Value: "corr-1"},
+			{Key: "traceparent", Value: "00-x"},
 		},
 	}
 
@@ -75,7 +78,9 @@ func TestAForeignMessageIsUnderstood(t *testing.T) {
 		t.Errorf("got ID %q, key %q, time %v, data %q", m.ID, m.Key, m.Time, m.Data)
 	}
 	want := async.Headers{
-		{Key: "count", Value: "3"}, {Key: async.HeaderContentType, Value: "text/plain"}, {Key: async.HeaderType, Value: "placed"},
+		{Key: "count", Value: "3"},
+		{Key: async.HeaderContentType, Value: "text/plain"},
+		{Key: async.HeaderType, Value: "placed"},
 		{Key: correlation.HeaderID, Value: "c"},
 	}
 	if diff := cmp.Diff(want, m.Headers); diff != "" {
@@ -98,7 +103,7 @@ func TestWhatIsSentAgainIsNotLedAstray(t *testing.T) {
 	if diff := cmp.Diff(want, it.retried()); diff != "" {
 		t.Errorf("retried (-want +got)\n%s", diff)
 	}
-	dead := it.dead(errPoisoned(40_000), time.Now())
+	dead := it.dead(longError(40_000), time.Now())
 	if dead.UserId != "" || dead.Expiration != "" || dead.Headers["CC"] != nil || dead.Headers[headerKey] != "from the routing key" {
 		t.Errorf("dead letter: got %+v", dead)
 	}
@@ -107,6 +112,6 @@ func TestWhatIsSentAgainIsNotLedAstray(t *testing.T) {
 	}
 }
 
-type errPoisoned int
+type longError int
 
-func (e errPoisoned) Error() string { return strings.Repeat("x", int(e)) }
+func (e longError) Error() string { return strings.Repeat("x", int(e)) }

@@ -83,8 +83,12 @@ func TestHeadersThatCannotBeSentAreRefused(t *testing.T) {
 func TestWhatTheBrokerWritesIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	table, err := tableOf(async.Headers{
-		{Key: "x-death", Value: "[]"}, {Key: "x-delivery-count", Value: "7"}, {Key: "x-acquired-count", Value: "7"},
-		{Key: "x-first-death-queue", Value: "q"}, {Key: "x-last-death-reason", Value: "expired"}, {Key: "x-own", Value: "1"},
+		{Key: "x-death", Value: "[]"},
+		{Key: "x-delivery-count", Value: "7"},
+		{Key: "x-acquired-count", Value: "7"},
+		{Key: "x-first-death-queue", Value: "q"},
+		{Key: "x-last-death-reason", Value: "expired"},
+		{Key: "x-own", Value: "1"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +122,9 @@ func FuzzHeaderTable(f *testing.F) {
 			}
 		}
 		var body async.Message
-		foreign := amqp091.Table{key1: blob, key2: number, headerKey: blob, headerAttempts: number, async.HeaderTime: value1, headerDeath: []any{amqp091.Table{key1: blob}}}
+		foreign := amqp091.Table{
+			key1: blob, key2: number, headerKey: blob, headerAttempts: number, async.HeaderTime: value1, headerDeath: []any{amqp091.Table{key1: blob}},
+		}
 		fill(&body, &amqp091.Delivery{Headers: foreign, Type: value1, CorrelationId: value2}, nil)
 		if numberOf(foreign, headerAttempts) < 0 || deliveries(foreign) < 1 {
 			t.Fatalf("counts of %v are negative", foreign)

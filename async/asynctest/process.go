@@ -110,8 +110,8 @@ func processShared(s *stage) {
 }
 
 // processStuck has one lane whose first message fails until it is freed, with many behind it: more than may be held, unless the broker can neither take
-// messages back while the consumer lives nor pause a lane, so that its followers, too, are held (AMQP: the prefetch is the bound). Where a lane is a source, the
-// other ones are those of other sources.
+// messages back while the consumer lives nor pause a lane, so that its followers are held, too (AMQP: the prefetch is the bound). Where a lane is a source,
+// the other ones are those of other sources.
 func processStuck(s *stage) {
 	const keys, n, concurrency, each = 20, 400, 4, 10 * time.Millisecond
 	behind := 200
