@@ -37,7 +37,7 @@ const maxName = 255
 
 // Exchange is one that is declared with [WithExchange]. It is durable unless it says otherwise.
 type Exchange struct {
-	Name       string
+	Name       string         // at most 255 bytes; those with amq. are the broker's
 	Kind       string         // direct, fanout, topic, headers, or what a plugin adds
 	Transient  bool           // it does not outlive a restart of the broker
 	AutoDelete bool           // it goes with the last queue that was bound to it
