@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	neturl "net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -101,6 +102,7 @@ func dial(ctx context.Context, c *config, e endpoint) (connection, error) {
 	for _, set := range c.raw {
 		set(&settings)
 	}
+	settings.Recovery = nil // two that make connections anew would make them against each other
 	var socket net.Conn
 	release := func() bool { return true }
 	open := c.opener(settings.Dial)
@@ -179,6 +181,9 @@ func parseEndpoint(n int, url string) (endpoint, error) {
 	if err != nil {
 		return endpoint{}, fmt.Errorf("url %d is no AMQP URL: want amqp:// or amqps://, user:password@ (percent-encoded), host:port and /vhost; "+
 			"it is not shown here because of its password", n)
+	}
+	if parsed, err := neturl.Parse(url); err == nil && parsed.Query().Get("heartbeat") == "0" {
+		return endpoint{}, fmt.Errorf("url %d: heartbeat 0: want one, or a connection that is half open is never found", n)
 	}
 	return endpoint{
 		address: uri.Scheme + "://" + net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), vhost: uri.Vhost,

@@ -229,20 +229,16 @@ func TestACancelledConsumerSubscribesAgain(t *testing.T) {
 		if errs := settle(t, c, async.Ack, m); !m.Claim.Lost() || !errors.Is(errs[0], async.ErrLost) {
 			t.Errorf("claim lost: %t, ack: %v, want ErrLost", m.Claim.Lost(), errs[0])
 		}
-		go sendAfter(t, b, time.Second, "2")
+		p := publisher(t, b, "", "orders")
+		sent := make(chan error, 1)
+		time.AfterFunc(time.Second, func() { sent <- p.Send(t.Context(), &async.Message{ID: "2"}) })
 		if again := receive(t, c, 1)[0]; again.ID != "2" || again.Claim.Lost() {
 			t.Errorf("got message %q, its claim lost: %t", again.ID, again.Claim.Lost())
 		}
-		if err := c.(component.Checker).Check(t.Context()); err != nil {
-			t.Errorf("check: %v", err)
+		if err := errors.Join(<-sent, c.(component.Checker).Check(t.Context())); err != nil {
+			t.Errorf("send and check: %v", err)
 		}
 	})
-}
-
-func sendAfter(t *testing.T, b *fakeBroker, d time.Duration, id string) {
-	t.Helper()
-	time.Sleep(d)
-	sendAll(t, b, id)
 }
 
 func TestAQueueThatIsGoneAndMayNotBeDeclaredEndsTheConsumer(t *testing.T) {

@@ -45,7 +45,7 @@
 // the head. It leaves the order of its key, so async.WithDelays needs async.Unordered. Publishers cannot hold messages back until they are due.
 //
 // Dead letters are published, confirmed, and then acknowledged. To look at them AMQP must take them: List, Get and Count with a filter take all, give
-// them back in their order, and then say what they saw, so they need the memory for what they choose; while one reads, others wait, in whichever
+// them back in their order, and then say what they saw, so they need the memory for all that is there; while one reads, others wait, in whichever
 // process.
 //
 // A classic queue does not count deliveries: attempts are kept by what is sent again, and a message that takes its process down comes for ever. A quorum

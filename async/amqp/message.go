@@ -98,9 +98,14 @@ func stamp(t amqp091.Table, key string, at time.Time) {
 
 // fits says why a message cannot be sent in frames of a size: its headers must be in one frame.
 func fits(p *amqp091.Publishing, frame int) error {
-	const around = 2048 // the frame itself, and properties, each of which is a short string
-	if size := sizeOf(p.Headers); frame > 0 && size > max(0, frame-around) {
-		return fmt.Errorf("headers of %d bytes: want at most %d, which is what a frame of this connection takes", size, max(0, frame-around))
+	around := 64 // the frame itself, and what properties there are beside these
+	for _, s := range [...]string{
+		p.ContentType, p.ContentEncoding, p.CorrelationId, p.ReplyTo, p.Expiration, p.MessageId, p.Type, p.UserId, p.AppId,
+	} {
+		around += 1 + len(s)
+	}
+	if size, most := sizeOf(p.Headers), max(0, frame-around); frame > 0 && size > most {
+		return fmt.Errorf("headers of %d bytes: want at most %d, which is what a frame of this connection takes", size, most)
 	}
 	return nil
 }

@@ -115,3 +115,22 @@ func TestWhatIsSentAgainIsNotLedAstray(t *testing.T) {
 type longError int
 
 func (e longError) Error() string { return strings.Repeat("x", int(e)) }
+
+func TestHeadersMustFitAFrame(t *testing.T) {
+	t.Parallel()
+	const frame = 4096
+	p := amqp091.Publishing{
+		MessageId: strings.Repeat("i", 255), Type: strings.Repeat("t", 255), CorrelationId: strings.Repeat("c", 255),
+		Headers: amqp091.Table{"a": strings.Repeat("x", 3000)},
+	}
+	if err := fits(&p, frame); err != nil {
+		t.Errorf("what fits: got %v", err)
+	}
+	p.Headers["b"] = strings.Repeat("x", 300)
+	if err := fits(&p, frame); err == nil {
+		t.Error("what does not fit: got no error")
+	}
+	if err := fits(&p, 0); err != nil {
+		t.Errorf("without a limit: got %v", err)
+	}
+}
