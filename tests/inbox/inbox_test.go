@@ -376,7 +376,7 @@ func TestTheEngineTakesDuplicatesOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := broker.Inject(memory.Fault{Op: memory.OpSettle, Every: 5, Times: 10, Err: errBroken}); err != nil {
+		if err := broker.Inject(memory.Fault{Op: memory.OpSettle, Every: 5, Times: 3, Err: errBroken}); err != nil {
 			t.Fatal(err)
 		}
 		in := d.inbox(t, "c")
