@@ -57,6 +57,7 @@ func (e *environment) assignment(name string) string {
 // The names of variables that are spoken of elsewhere.
 const (
 	prefix             = "PATRON_"
+	testPrefix         = prefix + "TEST_" // of those that tell tests where brokers are
 	varPort            = prefix + "HTTP_DEFAULT_PORT"
 	varReadTimeout     = prefix + "HTTP_READ_TIMEOUT"
 	varWriteTimeout    = prefix + "HTTP_WRITE_TIMEOUT"
@@ -254,7 +255,7 @@ func readEnvironment(pairs []string) (*environment, error) {
 		errs = append(errs, fmt.Errorf("%s: set without %s, so it would do nothing", e.assignment(varOTelSamplerArg), varOTelSampler))
 	}
 	for name := range set {
-		if strings.HasPrefix(name, prefix) && !known[name] {
+		if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, testPrefix) && !known[name] {
 			e.unknown = append(e.unknown, name)
 		}
 	}

@@ -317,7 +317,7 @@ func configurationDocument() string {
 		"`patron.New` reads these environment variables, once; nothing else in the framework reads the environment. An option wins over\n" +
 		"a variable, a variable over the default. An empty value counts as not set. A value that is not allowed is an error of `New`\n" +
 		"that names the variable, the value and what is allowed. A `PATRON_` variable that is not listed here is logged when the\n" +
-		"service runs, with the name that is nearest.\n\n" +
+		"service runs, with the name that is nearest, unless it begins with `PATRON_TEST_`: those tell tests where brokers are.\n\n" +
 		"Durations are written as in Go: `300ms`, `1m30s`.\n")
 	code := regexp.MustCompile(`With\w+\([^,]*\)`)
 	cell := func(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -380,7 +380,7 @@ func TestAnUnknownVariableIsLoggedWithItsNearest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log lines
-		env, err := readEnvironment([]string{"PATRON_HTTP_DEFALT_PORT=1", "PATRON_LOG_LVL=debug", "PATH=/bin"})
+		env, err := readEnvironment([]string{"PATRON_HTTP_DEFALT_PORT=1", "PATRON_LOG_LVL=debug", "PATRON_TEST_KAFKA=127.0.0.1:1", "PATH=/bin"})
 		if err != nil {
 			t.Fatal(err)
 		}
