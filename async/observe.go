@@ -23,7 +23,8 @@ type observation struct {
 	lost      *metric.Counter
 	held      *metric.Gauge
 	oldest    *metric.Gauge
-	lag       *metric.Gauge
+	lags      *metric.GaugeVec // not bound: a series is there only while the source is the consumer's
+	lagLabels []string
 }
 
 // The names of the metrics of a consumer, beside those of trace.Consumer.
@@ -110,10 +111,11 @@ func newObservation(t *trace.Telemetry, source *Source) *observation {
 			Name: metricOldest, Labels: labels,
 			Help: "Time since the oldest held message was received.",
 		}).With(values...),
-		lag: t.Metrics().Gauge(metric.Opts{
+		lags: t.Metrics().Gauge(metric.Opts{
 			Name: metricLag, Labels: append(labels[:3:3], "partition"),
 			Help: "Messages in the source that are not settled.",
-		}).With(append(values[:3:3], partition(source))...),
+		}),
+		lagLabels: append(values[:3:3], partition(source)),
 	}
 }
 

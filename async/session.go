@@ -66,6 +66,8 @@ type session struct {
 	flow     flow
 	progress progress
 
+	lagging map[lagSeries]*observation // sources whose gauge of lag is set; of watch alone
+
 	seeking chan struct{} // holds a token while a seek goes on, and for good at the end
 }
 

@@ -19,6 +19,7 @@ func (s *session) watch(ctx context.Context) {
 	defer lanes.Wait()
 	lanes.Go(func() { s.watchLanes(ctx) })
 	extender, extends := s.consumer.(Extender)
+	defer func() { s.unsetLags(nil) }()
 	every := watchEvery
 	if extends = extends && s.traits.Visibility > 0; extends {
 		every = min(every, s.traits.Visibility/2)
@@ -117,7 +118,29 @@ func (s *session) gauge(ctx context.Context) {
 		}
 		return
 	}
+	lagging := make(map[lagSeries]*observation, len(lags))
 	for _, l := range lags {
-		s.observe(l.Source).lag.Set(float64(max(0, l.Messages)))
+		o := s.observe(l.Source)
+		o.lags.With(o.lagLabels...).Set(float64(max(0, l.Messages)))
+		lagging[seriesOf(l.Source)] = o
 	}
+	s.unsetLags(lagging)
+}
+
+// lagSeries is what the gauge of the lag of a source is labelled with, beside the system and the group.
+type lagSeries struct {
+	name      string
+	partition int32
+}
+
+func seriesOf(s *Source) lagSeries { return lagSeries{s.Name, s.Partition} }
+
+// unsetLags takes the gauges of sources away that the consumer no longer has: a partition that went to another instance is that one's to tell of.
+func (s *session) unsetLags(now map[lagSeries]*observation) {
+	for series, o := range s.lagging {
+		if now[series] == nil {
+			o.lags.Delete(o.lagLabels...)
+		}
+	}
+	s.lagging = now
 }
