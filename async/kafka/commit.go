@@ -99,9 +99,6 @@ func (c *consumer) commitNow(ctx context.Context) bool {
 	c.books.Done()
 	for _, p := range c.parts {
 		c.pauseLocked(p, byLedger, p.book.Full())
-		if len(p.unsure) > 0 && f.errs[p.book] == nil && !p.book.Pending() {
-			clear(p.unsure)
-		}
 	}
 	if len(c.stashed) > 0 {
 		c.wakeLocked() // the book may let more out now

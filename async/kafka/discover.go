@@ -11,6 +11,7 @@ import (
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/kafka/internal/ledger"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -110,7 +111,7 @@ func (c *consumer) begin(ctx context.Context, topics []string) error {
 		return nil
 	}
 	committed, err := c.admin.FetchOffsetsForTopics(ctx, c.factory.group, topics...)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // which has committed nothing
 		return fmt.Errorf("fetch committed offsets: %w", err)
 	}
 	var fresh []string

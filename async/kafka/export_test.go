@@ -59,10 +59,16 @@ func (m Member) Resubscribe() {
 	m.c.client.AddConsumeTopics(topics...)
 }
 
-// Kill ends the client as the death of its process does: nothing is committed, and the group is not left.
-func (m Member) Kill() {
+// Kill ends the client as the death of its process does: nothing more is committed.
+func (m Member) Kill(ctx context.Context) {
 	m.c.mu.Lock()
 	m.c.closed = true
+	for _, p := range m.c.parts {
+		m.c.books.Remove(p.book)
+	}
 	m.c.mu.Unlock()
+	_ = m.c.client.LeaveGroupContext(ctx) // so that the next one need not wait for the end of the session
+	m.c.client.Close()
 	m.c.cancel()
+	m.c.aside.Wait()
 }

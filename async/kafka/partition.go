@@ -63,6 +63,7 @@ func (p *partition) settle(offset int64) bool {
 		return true
 	}
 	_, again := p.unsure[offset]
+	delete(p.unsure, offset)
 	return again
 }
 

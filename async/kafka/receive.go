@@ -182,13 +182,15 @@ func (c *consumer) unstashLocked(limit int) {
 			clear(p.stash[:n])
 			p.stash = p.stash[n:]
 		}
-		if len(p.stash) <= mostStash/2 && p.due == nil {
+		switch {
+		case len(p.stash) == 0:
+			p.clear() // what it waited for has come: nobody would look at it again when a timer ends
+			c.pauseLocked(p, byBacklog, false)
+			return true
+		case len(p.stash) <= mostStash/2 && p.due == nil:
 			c.pauseLocked(p, byBacklog, false)
 		}
-		if len(p.stash) == 0 {
-			p.stash = nil
-		}
-		return p.stash == nil
+		return false
 	})
 }
 
