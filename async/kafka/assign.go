@@ -171,7 +171,7 @@ func (c *consumer) revoked(_ context.Context, _ *kgo.Client, revoked map[string]
 	ctx, cancel := context.WithTimeout(c.life, 2*c.factory.config.rebalance/3)
 	defer cancel()
 	if err := c.letGo(ctx, c.owned(revoked)); err != nil {
-		c.log.Warn("kafka: last commit of revoked partitions failed, what they settled may come again", "error", err.Error())
+		c.log.WarnContext(ctx, "kafka: last commit of revoked partitions failed, what they settled may come again", "error", err.Error())
 	}
 }
 

@@ -14,8 +14,6 @@ import (
 // system is what the spans and metrics of this broker are called.
 const system = "kafka"
 
-const dialTimeout = 10 * time.Second
-
 // base returns the options of any client.
 func (c *config) base(log *slog.Logger) []kgo.Opt {
 	oo := []kgo.Opt{

@@ -130,7 +130,6 @@ func (c *consumer) options() []kgo.Opt {
 	oo = append(oo,
 		kgo.ConsumerGroup(c.factory.group),
 		kgo.DisableAutoCommit(),
-		kgo.RequireStableFetchOffsets(),
 		kgo.SessionTimeout(f.session), kgo.HeartbeatInterval(f.heartbeat), kgo.RebalanceTimeout(f.rebalance),
 		kgo.OnPartitionsAssigned(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost),
 		kgo.OnOffsetsFetched(c.offsetsFetched), kgo.AdjustFetchOffsetsFn(c.place),

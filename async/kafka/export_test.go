@@ -12,7 +12,7 @@ import (
 type Member struct{ c *consumer }
 
 // MemberOf returns what is behind a consumer of this package.
-func MemberOf(c async.Consumer) Member { return Member{c: c.(*consumer)} } //nolint:forcetypeassert // it is
+func MemberOf(c async.Consumer) Member { return Member{c: c.(*consumer)} }
 
 // Client returns the client.
 func (m Member) Client() *kgo.Client { return m.c.client }

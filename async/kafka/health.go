@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func (h *health) OnGroupManageError(err error) {
 	h.group = err
 }
 
-func address(m kgo.BrokerMetadata) string { return net.JoinHostPort(m.Host, fmt.Sprint(m.Port)) }
+func address(m kgo.BrokerMetadata) string { return net.JoinHostPort(m.Host, strconv.Itoa(int(m.Port))) }
 
 func (h *health) note(m kgo.BrokerMetadata, err error) {
 	h.mu.Lock()

@@ -169,7 +169,7 @@ func (l *letters) Remove(ctx context.Context, ll ...*async.DeadLetter) error {
 		if result == nil {
 			continue
 		}
-		err := error(nil)
+		var err error
 		select {
 		case err = <-result:
 		case <-ctx.Done():
@@ -229,9 +229,7 @@ func (s *shelf) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for at, b := range b {
-		s.ends[at] = b
-	}
+	maps.Copy(s.ends, b)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (l *logger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	case kgo.LogLevelDebug, kgo.LogLevelNone:
 		return
 	}
-	l.log.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
+	l.log.Log(context.Background(), to, "kafka client: "+msg, keyvals...) //nolint:sloglint // the texts of the client are constant
 }
 
 func logOf(ctx context.Context) *slog.Logger { return plog.Slog(ctx) }

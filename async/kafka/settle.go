@@ -265,7 +265,7 @@ func (c *consumer) restore(ctx context.Context, oo []*outgoing) {
 			c.mu.Unlock()
 		}
 		if err := f.makeTopic(ctx, c.admin, o.copy.Topic, d); err != nil {
-			c.log.Warn("kafka: a topic is missing and cannot be made", "topic", o.copy.Topic, "error", err.Error())
+			c.log.WarnContext(ctx, "kafka: a topic is missing and cannot be made", "topic", o.copy.Topic, "error", err.Error())
 		}
 	}
 }

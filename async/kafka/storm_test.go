@@ -53,7 +53,8 @@ func (e *effects) count() (different, all int) {
 // observed returns a context with telemetry and a log of its own.
 func observed(log *bytes.Buffer, level slog.Level) context.Context {
 	ctx := trace.WithTelemetry(context.Background(), trace.NewTelemetry(nil, nil, metric.NewRegistry()))
-	return plog.WithContext(ctx, plog.New(plog.NewHandler(slog.NewTextHandler(&lockedWriter{b: log}, &slog.HandlerOptions{Level: level}), plog.NewLevelVar(plog.DebugLevel))))
+	handler := slog.NewTextHandler(&lockedWriter{b: log}, &slog.HandlerOptions{Level: level})
+	return plog.WithContext(ctx, plog.New(plog.NewHandler(handler, plog.NewLevelVar(plog.DebugLevel))))
 }
 
 type lockedWriter struct {

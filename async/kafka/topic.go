@@ -58,7 +58,7 @@ func (f *factory) survey(ctx context.Context, admin *kadm.Client) (*subscription
 			continue
 		}
 		if f.matches(d.Topic) {
-			s.topics[d.Topic] = int32(len(d.Partitions)) //nolint:gosec // a topic has not so many
+			s.topics[d.Topic] = int32(len(d.Partitions))
 		}
 		if f.group == "" {
 			continue
@@ -96,7 +96,7 @@ func (f *factory) missing(ctx context.Context, admin *kadm.Client, s *subscripti
 		case d.Err != nil:
 			errs = append(errs, fmt.Errorf("topic %q: %w", name, d.Err))
 		default: // it came up meanwhile
-			s.topics[name] = int32(len(d.Partitions)) //nolint:gosec // a topic has not so many
+			s.topics[name] = int32(len(d.Partitions))
 		}
 	}
 	return errors.Join(errs...)

@@ -144,8 +144,8 @@ func TestWhatMakesNoSenseIsAHeaderLikeAnyOther(t *testing.T) {
 
 func TestHeadersOfOursAreKnownInAnyCase(t *testing.T) {
 	t.Parallel()
-	m, r := read(async.Headers{{Key: strings.ToUpper(async.HeaderID), Value: "1"}, {Key: strings.ToLower(record.HeaderAttempts), Value: "2"}}, time.Time{},
-		record.Position{})
+	hh := async.Headers{{Key: strings.ToUpper(async.HeaderID), Value: "1"}, {Key: strings.ToLower(record.HeaderAttempts), Value: "2"}}
+	m, r := read(hh, time.Time{}, record.Position{})
 	if m.ID != "1" || r.Attempts != 2 || len(m.Headers) > 0 {
 		t.Errorf("got ID %q, %d attempts, headers %v", m.ID, r.Attempts, m.Headers)
 	}
