@@ -23,7 +23,7 @@ type bench struct {
 
 	cluster *kfake.Cluster
 	harness *harness
-	ctx     context.Context //nolint:containedctx // of the test
+	ctx     context.Context
 }
 
 func newBench(t *testing.T, oo ...sarama.OptionFunc) *bench {

@@ -26,7 +26,7 @@ func (c *config) client(n *network) *sarama.Config {
 		s.ClientID = c.clientID
 	}
 	s.MetricRegistry = newSilence()
-	s.Net.DialTimeout, s.Net.ReadTimeout, s.Net.WriteTimeout = dialTimeout, readTimeout, readTimeout
+	s.Net.DialTimeout, s.Net.ReadTimeout, s.Net.WriteTimeout = dialTimeout, max(readTimeout, c.rebalance+readTimeout/2), readTimeout
 	s.Metadata.Retry.Max, s.Metadata.Retry.Backoff = clientRetries, clientBackoff
 	s.Metadata.AllowAutoTopicCreation = false
 	s.Admin.Retry.Max, s.Admin.Retry.Backoff = clientRetries, clientBackoff

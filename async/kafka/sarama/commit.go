@@ -60,8 +60,12 @@ func (c *consumer) commitNow() bool {
 	c.mu.Lock()
 	c.unsaid = err
 	var gone []*claim
-	if session != nil && session.Context().Err() != nil {
+	switch {
+	case session == nil:
+	case session.Context().Err() != nil:
 		gone = c.goneLocked(commits)
+	case slices.ContainsFunc(commits, thrownOut):
+		c.restart() // the client library may learn of it much later, from a connection that does not answer
 	}
 	c.set.Done()
 	for _, k := range gone {
@@ -77,6 +81,11 @@ func (c *consumer) commitNow() bool {
 		k.claim.Lose(err) // the engine may ask something of the consumer meanwhile
 	}
 	return err == nil
+}
+
+// thrownOut reports whether a commit was refused because the group does not know the member any more.
+func thrownOut(cm ledger.Commit) bool {
+	return errors.Is(cm.Err, sarama.ErrUnknownMemberId) || errors.Is(cm.Err, sarama.ErrFencedInstancedId)
 }
 
 // goneLocked returns the claims whose last commit came from a member that the group no longer knows. While the session goes on that says nothing: a cooperative

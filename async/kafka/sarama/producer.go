@@ -55,6 +55,7 @@ func (c *config) connect(ctx context.Context) (*link, error) {
 	err := l.net.within(ctx, func() (err error) {
 		conf := c.client(l.net)
 		conf.Consumer.MaxWaitTime = lettersWait
+		conf.Net.ReadTimeout = min(conf.Net.ReadTimeout, readTimeout) // only to join a group takes longer: as long as the slowest member lets go
 		if l.client, err = sarama.NewClient(c.brokers, conf); err != nil {
 			if dial := l.net.failure(); dial != nil {
 				err = fmt.Errorf("%w: %w", err, dial)
