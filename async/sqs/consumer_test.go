@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -493,7 +494,7 @@ func TestAShuffledQueueIsEmptiedToo(t *testing.T) {
 		r := newRig(t, source)
 		r.fake.queues[source].shuffled = true
 		for i := range n {
-			r.send(message(fmt.Sprint(i), ""))
+			r.send(message(strconv.Itoa(i), ""))
 		}
 		var count atomic.Int64
 		c, err := async.New("orders", r.factory(), func(_ context.Context, m *async.Message) error {
@@ -531,7 +532,7 @@ func TestReceiversShareWhatMayBeHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 20 {
-			r.send(message(fmt.Sprint(i), ""))
+			r.send(message(strconv.Itoa(i), ""))
 		}
 		if mm := r.receive(c.(*consumer), 8); len(mm) != 2 {
 			t.Errorf("one of 4 receivers with 8 held at most got %d messages, want 2", len(mm))

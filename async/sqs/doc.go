@@ -28,7 +28,7 @@
 // # Failure
 //
 // async.WithDelays becomes visibility: a message comes again after its delay, rounded up to a second, at most 12 hours after it was received. With
-// [WithDeadLetterQueue] what fails for good is sent there with its reason and then deleted; without, see there, the redrive policy of the queue is the end of it.
+// [WithDeadLetterQueue] what fails for good is sent there with its reason and then deleted; without, see there, the redrive policy of the queue is its end.
 // SQS counts deliveries, not starts of the handler, and cannot take a count back. This process remembers what it gave back, so Message.Attempt is right for
 // what comes to it again; a delivery to another one counts as a start. So a redrive policy must allow ten deliveries more than there are attempts, which is
 // checked when it connects.

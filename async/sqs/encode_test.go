@@ -82,8 +82,15 @@ func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 			ID: "1", Time: time.Date(2001, 2, 3, 4, 5, 6, 7, time.UTC), Due: time.Unix(1, 0), Expires: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 		},
 		"headers that are no attributes": {ID: "1", Headers: async.Headers{
-			{Key: "X-Empty"}, {Key: "AWS.Trace", Value: "1"}, {Key: "a b", Value: "2"}, {Key: ".dot", Value: "3"}, {Key: "b..c", Value: "4"},
-			{Key: "X-Binary", Value: "\x00\xff"}, {Key: "Grüße", Value: "5"}, {Key: "X-Plain", Value: "6"}, {Key: "", Value: "7"},
+			{Key: "X-Empty"},
+			{Key: "AWS.Trace", Value: "1"},
+			{Key: "a b", Value: "2"},
+			{Key: ".dot", Value: "3"},
+			{Key: "b..c", Value: "4"},
+			{Key: "X-Binary", Value: "\x00\xff"},
+			{Key: "Grüße", Value: "5"},
+			{Key: "X-Plain", Value: "6"},
+			{Key: "", Value: "7"},
 		}},
 	} {
 		for kind, fifo := range map[string]bool{"standard": false, "FIFO": true} {
@@ -209,7 +216,10 @@ const envelopeBody = `{
 
 func TestEnvelopesAreTakenOff(t *testing.T) {
 	t.Parallel()
-	const own = `{"Type":"order","Message":"paid","amount":3}`
+	const (
+		own   = `{"Type":"order","Message":"paid","amount":3}`
+		empty = `{"Type":"Notification","TopicArn":"arn:x","MessageId":"1"}`
+	)
 	for name, tc := range map[string]struct {
 		envelope Envelope
 		body     string
@@ -221,7 +231,7 @@ func TestEnvelopesAreTakenOff(t *testing.T) {
 		"a document with similar fields": {EnvelopeAuto, own, own},
 		"the same, forced":               {EnvelopeSNS, own, "paid"},
 		"not a document":                 {EnvelopeAuto, `{"TopicArn" "Notification" "Message"`, `{"TopicArn" "Notification" "Message"`},
-		"no message":                     {EnvelopeAuto, `{"Type":"Notification","TopicArn":"arn:x","MessageId":"1"}`, `{"Type":"Notification","TopicArn":"arn:x","MessageId":"1"}`},
+		"no message":                     {EnvelopeAuto, empty, empty},
 		"text, forced":                   {EnvelopeSNS, "hello", "hello"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +249,9 @@ func TestEnvelopesAreTakenOff(t *testing.T) {
 	body := envelopeBody
 	decode(m, &types.Message{Body: &body}, EnvelopeAuto, nil, false)
 	want := async.Headers{
-		{Key: "X-Binary", Value: "\x00\xff"}, {Key: "X-One", Value: "1"}, {Key: HeaderTopic, Value: "arn:aws:sns:us-west-2:123456789012:MyTopic"},
+		{Key: "X-Binary", Value: "\x00\xff"},
+		{Key: "X-One", Value: "1"},
+		{Key: HeaderTopic, Value: "arn:aws:sns:us-west-2:123456789012:MyTopic"},
 		{Key: HeaderSubject, Value: "My First Message"},
 	}
 	if diff := cmp.Diff(want, m.Headers); diff != "" {

@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/reliability"
@@ -45,7 +43,7 @@ func TestSendsAtTheSameTimeShareRequests(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range n {
 			all.Go(func() {
-				if err := p.Send(t.Context(), message(fmt.Sprint(i), "")); err != nil {
+				if err := p.Send(t.Context(), message(strconv.Itoa(i), "")); err != nil {
 					t.Error(err)
 				}
 			})
@@ -67,7 +65,7 @@ func TestWhoSendsAloneDoesNotWait(t *testing.T) {
 		p := r.publisher(WithLinger(time.Second))
 		began := time.Now()
 		for i := range 5 {
-			if err := p.Send(t.Context(), message(fmt.Sprint(i), "")); err != nil {
+			if err := p.Send(t.Context(), message(strconv.Itoa(i), "")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -89,7 +87,7 @@ func TestAMessageWaitsForOthersNoLongerThanTheLinger(t *testing.T) {
 		began := time.Now()
 		for i := range 2 {
 			both.Go(func() {
-				if err := p.Send(t.Context(), message(fmt.Sprint(i), "")); err != nil {
+				if err := p.Send(t.Context(), message(strconv.Itoa(i), "")); err != nil {
 					t.Error(err)
 				}
 			})
@@ -189,7 +187,7 @@ func TestBatchesKeepTheLimitOfTheirBytes(t *testing.T) {
 		r := newRig(t, source)
 		var mm []*async.Message
 		for i := range 12 {
-			m := message(fmt.Sprint(i), "")
+			m := message(strconv.Itoa(i), "")
 			m.Data = bytes.Repeat([]byte("x"), 300<<10)
 			mm = append(mm, m)
 		}
@@ -212,7 +210,7 @@ func TestNothingOfAGroupGoesOutBehindWhatWasNotConfirmed(t *testing.T) {
 		r := newRig(t, fifo)
 		var mm []*async.Message
 		for i := range 25 {
-			mm = append(mm, message(fmt.Sprint(i), "k"+fmt.Sprint(i%2)))
+			mm = append(mm, message(strconv.Itoa(i), "k"+strconv.Itoa(i%2)))
 		}
 		r.faults.skip = 4 // of k0, in the first batch
 
@@ -289,7 +287,7 @@ func (r *rig) bury(n int) *letters {
 	r.Helper()
 	c := r.open(WithDeadLetterQueue(dead))
 	for i := range n {
-		r.send(message(fmt.Sprint(i), ""))
+		r.send(message(strconv.Itoa(i), ""))
 		if err := r.settle(c, async.Reject, r.receive(c, 1)[0]); err != nil {
 			r.Fatal(err)
 		}
@@ -308,7 +306,7 @@ func TestALongListingGoesOnInRoundsAndGivesEverythingBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := fmt.Sprint(seen); l.Message.ID != want {
+			if want := strconv.Itoa(seen); l.Message.ID != want {
 				t.Fatalf("letter %d: got %q", seen, l.Message.ID)
 			}
 			seen++
@@ -363,109 +361,4 @@ func TestALetterOfAnEarlierListingIsRemovedDuringALaterOne(t *testing.T) {
 			t.Errorf("%d letters are left, want 2", n)
 		}
 	})
-}
-
-// canned answers the HTTP requests of the SDK in this process: ten messages to each receive call, and success to everything else.
-type canned struct {
-	body   []byte
-	mu     sync.Mutex
-	served int
-	most   int
-}
-
-func newCanned(most int) *canned {
-	var b strings.Builder
-	b.WriteString(`{"Messages":[`)
-	for i := range mostEntries {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, `{"MessageId":"5fea7756-0ea4-451a-a703-a558b933e27%d","ReceiptHandle":"%s%d","Body":%q,"Attributes":{"SentTimestamp":"1700000000123",`+
-			`"ApproximateReceiveCount":"1"},"MessageAttributes":{"Content-Type":{"DataType":"String","StringValue":"application/json"},`+
-			`"Patron-Message-Id":{"DataType":"String","StringValue":"0198b3b0-0000-7000-8000-00000000000%d"}}}`,
-			i, strings.Repeat("r", 180), i, strings.Repeat("0123456789", 20), i)
-	}
-	b.WriteString(`]}`)
-	return &canned{body: []byte(b.String()), most: most}
-}
-
-func (c *canned) Do(req *http.Request) (*http.Response, error) {
-	body := []byte(`{"Successful":[{"Id":"0"},{"Id":"1"},{"Id":"2"},{"Id":"3"},{"Id":"4"},{"Id":"5"},{"Id":"6"},{"Id":"7"},{"Id":"8"},{"Id":"9"}],"Failed":[]}`)
-	switch target := req.Header.Get("X-Amz-Target"); {
-	case strings.HasSuffix(target, "ReceiveMessage"):
-		c.mu.Lock()
-		body = c.body
-		if c.served >= c.most {
-			body = []byte(`{}`)
-		}
-		c.served += mostEntries
-		c.mu.Unlock()
-	case strings.HasSuffix(target, "GetQueueAttributes"):
-		body = []byte(`{"Attributes":{"ApproximateNumberOfMessages":"0","ApproximateNumberOfMessagesNotVisible":"0","ApproximateNumberOfMessagesDelayed":"0"}}`)
-	}
-	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: readCloser{bytes.NewReader(body)},
-		ContentLength: int64(len(body)), Request: req,
-	}, nil
-}
-
-type readCloser struct{ *bytes.Reader }
-
-func (readCloser) Close() error { return nil }
-
-func (c *canned) client() *sqs.Client {
-	u := "http://sqs.test"
-	return sqs.New(sqs.Options{Region: "eu-west-1", BaseEndpoint: &u, Credentials: aws.NewCredentialsCache(credentials()), HTTPClient: c})
-}
-
-// BenchmarkReceive compares the raw client, in a loop that receives ten messages and deletes them together, with the engine. There is no network, so what is
-// measured is all that the client costs.
-func BenchmarkReceive(b *testing.B) {
-	u := fakeURL + source
-	b.Run("raw", func(b *testing.B) {
-		client := newCanned(b.N).client()
-		b.ReportAllocs()
-		for n := 0; n < b.N; n += mostEntries {
-			out, err := client.ReceiveMessage(b.Context(), &sqs.ReceiveMessageInput{
-				QueueUrl: &u, MaxNumberOfMessages: mostEntries, WaitTimeSeconds: 5, MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: read(),
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			in := &sqs.DeleteMessageBatchInput{QueueUrl: &u}
-			for i := range out.Messages {
-				in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: out.Messages[i].ReceiptHandle})
-			}
-			if _, err := client.DeleteMessageBatch(b.Context(), in); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	for _, concurrency := range []int{1, 8} {
-		b.Run(fmt.Sprintf("engine, %d workers", concurrency), func(b *testing.B) {
-			f, err := New(newCanned(b.N).client(), u, WithReceivers(1), WithWait(time.Second))
-			if err != nil {
-				b.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(b.Context())
-			defer stop()
-			var mu sync.Mutex
-			n := 0
-			c, err := async.New("orders", f, func(context.Context, *async.Message) error {
-				mu.Lock()
-				defer mu.Unlock()
-				if n++; n == b.N {
-					stop()
-				}
-				return nil
-			}, async.WithConcurrency(concurrency))
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			if err := c.Run(ctx); err != nil {
-				b.Fatal(err)
-			}
-		})
-	}
 }
