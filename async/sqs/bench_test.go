@@ -7,9 +7,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/internal/faultnet"
 )
 
 // canned answers the HTTP requests of the SDK in this process: ten messages to each receive call, and success to everything else.
@@ -96,19 +99,61 @@ func measured(b *testing.B) func() {
 }
 
 // BenchmarkReceive compares the raw client, in a loop that receives ten messages and deletes them together, with the engine. There is no network, so what is
-// measured is all that the client costs.
+// measured is all that the client costs but its connections.
 func BenchmarkReceive(b *testing.B) {
 	u := fakeURL + source
+	compare(b, func(b *testing.B) (*sqs.Client, string) {
+		b.Helper()
+		return newCanned(b.N).client(), u
+	})
+}
+
+// BenchmarkReceiveOnRealElasticMQ is the same over connections; the broker is another process, whose time is not counted.
+func BenchmarkReceiveOnRealElasticMQ(b *testing.B) {
+	address := os.Getenv("PATRON_TEST_SQS_ENDPOINT")
+	if address == "" {
+		b.Skip("PATRON_TEST_SQS_ENDPOINT is not set")
+	}
+	compare(b, func(b *testing.B) (*sqs.Client, string) {
+		b.Helper()
+		client, closeClient := newClient(address, faultnet.New())
+		u, remove := makeQueue(b, client, "patron-bench", "", nil)
+		b.Cleanup(func() {
+			remove()
+			closeClient()
+		})
+		p, err := NewPublisher(client, u)
+		if err != nil {
+			b.Fatal(err)
+		}
+		mm := make([]*async.Message, b.N)
+		for i := range mm {
+			mm[i] = &async.Message{Data: bytes.Repeat([]byte("0123456789"), 20)}
+		}
+		if err := p.Send(b.Context(), mm...); err != nil {
+			b.Fatal(err)
+		}
+		return client, u
+	})
+}
+
+// compare measures clients with a queue that has b.N messages.
+func compare(b *testing.B, open func(*testing.B) (*sqs.Client, string)) {
+	b.Helper()
 	b.Run("raw", func(b *testing.B) {
-		client := newCanned(b.N).client()
+		client, u := open(b)
 		b.ReportAllocs()
+		b.ResetTimer()
 		defer measured(b)()
-		for n := 0; n < b.N; n += mostEntries {
+		for n := 0; n < b.N; {
 			out, err := client.ReceiveMessage(b.Context(), &sqs.ReceiveMessageInput{
 				QueueUrl: &u, MaxNumberOfMessages: mostEntries, WaitTimeSeconds: 5, MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: read(),
 			})
 			if err != nil {
 				b.Fatal(err)
+			}
+			if len(out.Messages) == 0 {
+				continue
 			}
 			in := &sqs.DeleteMessageBatchInput{QueueUrl: &u}
 			for i := range out.Messages {
@@ -117,22 +162,21 @@ func BenchmarkReceive(b *testing.B) {
 			if _, err := client.DeleteMessageBatch(b.Context(), in); err != nil {
 				b.Fatal(err)
 			}
+			n += len(out.Messages)
 		}
 	})
 	for _, concurrency := range []int{1, 8} {
 		b.Run(fmt.Sprintf("engine, %d workers", concurrency), func(b *testing.B) {
-			f, err := New(newCanned(b.N).client(), u, WithReceivers(1), WithWait(time.Second))
+			client, u := open(b)
+			f, err := New(client, u, WithReceivers(1), WithWait(time.Second))
 			if err != nil {
 				b.Fatal(err)
 			}
 			ctx, stop := context.WithCancel(b.Context())
 			defer stop()
-			var mu sync.Mutex
-			n := 0
+			var n atomic.Int64
 			c, err := async.New("orders", f, func(context.Context, *async.Message) error {
-				mu.Lock()
-				defer mu.Unlock()
-				if n++; n == b.N {
+				if n.Add(1) == int64(b.N) {
 					stop()
 				}
 				return nil
@@ -141,6 +185,7 @@ func BenchmarkReceive(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
+			b.ResetTimer()
 			defer measured(b)()
 			if err := c.Run(ctx); err != nil {
 				b.Fatal(err)
