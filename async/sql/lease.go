@@ -133,10 +133,7 @@ func (c *consumer) lease(ctx context.Context, limit int) ([]*async.Message, time
 		return err
 	}
 	if s := c.queue.store; s.dialect == PostgreSQL && !keyed {
-		err = take(ctx, s.db) // it is a single statement
-		for n := 1; again(err) && pause(ctx, backoff(n)); n++ {
-			err = take(ctx, s.db)
-		}
+		err = s.alone(ctx, take)
 	} else {
 		err = s.write(ctx, take)
 	}

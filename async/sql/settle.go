@@ -127,10 +127,7 @@ func (c *consumer) settleTogether(ctx context.Context, work []*async.Settlement)
 	}
 	var err error
 	if s := c.queue.store; s.dialect == PostgreSQL && single(work) {
-		err = fn(ctx, s.db) // it is a single statement
-		for n := 1; again(err) && pause(ctx, backoff(n)); n++ {
-			err = fn(ctx, s.db)
-		}
+		err = s.alone(ctx, fn)
 	} else {
 		err = s.write(ctx, fn)
 	}

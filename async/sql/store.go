@@ -15,9 +15,11 @@ import (
 	"github.com/beatlabs/patron/async"
 )
 
-// Tx is a transaction: a *sql.Tx, or a *sql.Conn on which one was begun.
+// Tx is a transaction: a *sql.Tx, what wraps one, or a *sql.Conn on which one was begun. What its methods do is what those of *sql.Tx do.
 type Tx interface {
+	// ExecContext carries out a statement.
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	// QueryContext carries out a statement that has rows for an answer.
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
@@ -98,6 +100,15 @@ func (s *store) write(ctx context.Context, fn func(ctx context.Context, ex Tx) e
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
+}
+
+// alone is write for what is a single statement, and so a transaction already.
+func (s *store) alone(ctx context.Context, fn func(ctx context.Context, ex Tx) error) error {
+	err := fn(ctx, s.db)
+	for n := 1; again(err) && pause(ctx, backoff(n)); n++ {
+		err = fn(ctx, s.db)
+	}
+	return err
 }
 
 func (s *store) transact(ctx context.Context, fn func(ctx context.Context, ex Tx) error) error {

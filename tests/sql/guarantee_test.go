@@ -2,7 +2,6 @@ package sql_test
 
 import (
 	"context"
-
 	"database/sql/driver"
 	"errors"
 	"fmt"
