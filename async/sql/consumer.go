@@ -21,6 +21,8 @@ type consumer struct {
 	source *async.Source // its own: the engine counts in it what this consumer's session holds
 	wakeup chan struct{} // somebody has something for it
 	stop   context.CancelFunc
+	ended  context.Context //nolint:containedctx // ends with broken: what waits for the database then waits no longer
+	end    context.CancelFunc
 	wg     sync.WaitGroup
 
 	// Of Receive, which one goroutine at a time calls:
@@ -31,9 +33,8 @@ type consumer struct {
 
 	mu      sync.Mutex // guards everything below
 	owner   *owner
-	broken  error         // why it is of no more use
-	ended   chan struct{} // closed with broken
-	trouble error         // what the upkeep failed with last
+	broken  error // why it is of no more use
+	trouble error // what the upkeep failed with last
 }
 
 var (
@@ -47,16 +48,19 @@ func (q *Queue) create(ctx context.Context) (*consumer, error) {
 	if err := q.store.ready(ctx, q.store.db); err != nil {
 		return nil, err
 	}
-	c := &consumer{queue: q, source: q.newSource(), wakeup: make(chan struct{}, 1), ended: make(chan struct{})}
+	c := &consumer{queue: q, source: q.newSource(), wakeup: make(chan struct{}, 1)}
+	c.ended, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop
 	o, err := q.newOwner(ctx)
 	if err != nil {
+		c.end()
 		stop()
 		return nil, err
 	}
 	c.owner = o
 	if err := q.upkeep(ctx, c, true); err != nil {
+		c.end()
 		stop()
 		return nil, errors.Join(err, o.giveUp(context.WithoutCancel(ctx)))
 	}
@@ -111,11 +115,12 @@ func (c *consumer) leaseWithin(ctx context.Context, limit int) ([]*async.Message
 		}
 	})
 	defer stop()
+	defer context.AfterFunc(c.ended, cancel)()
 	return c.lease(working, limit)
 }
 
 // statementTime is how long what a consumer does by itself may take before its connection is taken for dead.
-const statementTime = 10 * time.Second
+const statementTime = 30 * time.Second
 
 // await blocks until somebody signals, d is over or ctx ends.
 func (c *consumer) await(ctx context.Context, d time.Duration) {
@@ -124,7 +129,7 @@ func (c *consumer) await(ctx context.Context, d time.Duration) {
 	select {
 	case <-c.wakeup:
 	case <-timer.C:
-	case <-c.ended:
+	case <-c.ended.Done():
 	case <-ctx.Done():
 	}
 }
@@ -144,7 +149,7 @@ func (c *consumer) fail(err error) {
 		return
 	}
 	c.broken = err
-	close(c.ended)
+	c.end()
 	claim := c.owner.claim
 	c.mu.Unlock()
 	claim.Lose(err)
@@ -188,7 +193,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if c.broken == nil {
 		c.broken = errClosed
-		close(c.ended)
+		c.end()
 	}
 	o := c.owner
 	c.mu.Unlock()

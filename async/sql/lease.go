@@ -109,14 +109,7 @@ func (c *consumer) lease(ctx context.Context, limit int) ([]*async.Message, time
 		return nil, c.wait(p), nil
 	}
 	o := c.current()
-	mostKeyed := limit
-	switch {
-	case !keyed, plain && limit == 1 && !c.keyedFirst:
-		mostKeyed = 0
-	case plain && limit > 1:
-		mostKeyed = limit / 2
-	}
-	c.keyedFirst = !c.keyedFirst
+	mostKeyed := c.share(limit, plain, keyed)
 	var taken []*async.Message
 	take := func(ctx context.Context, ex Tx) (err error) {
 		taken = nil
@@ -144,6 +137,19 @@ func (c *consumer) lease(ctx context.Context, limit int) ([]*async.Message, time
 		return nil, 0, nil
 	}
 	return taken, 0, nil
+}
+
+// share is how much of limit is for messages with a lane: half of it if there are others, too, by turns if it is 1.
+func (c *consumer) share(limit int, plain, keyed bool) int {
+	c.keyedFirst = !c.keyedFirst
+	switch {
+	case !keyed, plain && limit == 1 && c.keyedFirst:
+		return 0
+	case plain && limit > 1:
+		return limit / 2
+	default:
+		return limit
+	}
 }
 
 // wait is how long nothing is due, as far as p knows.

@@ -19,6 +19,9 @@ import (
 // caller's runs within a transaction of the queue, which with SQLite would lock the caller out. If the process dies between the two the message comes again,
 // and its dead letter is written anew.
 func (c *consumer) Settle(ctx context.Context, ss []async.Settlement) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ended, cancel)() // a connection that is half open must not hold it
 	c.settling.Lock()
 	defer c.settling.Unlock()
 	work := make([]*async.Settlement, 0, len(ss))
