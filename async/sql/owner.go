@@ -128,10 +128,13 @@ func (o *owner) beat(ctx context.Context) error {
 	switch {
 	case o.conn != nil:
 		err = touch(ctx, o.conn)
+		for n := 1; again(err) && pause(ctx, backoff(n)); n++ {
+			err = touch(ctx, o.conn)
+		}
 	case s.dialect == SQLite:
 		err = s.write(ctx, touch)
 	default:
-		err = touch(ctx, s.db)
+		err = s.alone(ctx, touch)
 	}
 	if err == nil && n == 0 {
 		err = errGone
@@ -246,9 +249,11 @@ func (q *Queue) reap(ctx context.Context, self int64, orphans bool) (bool, error
 		var id int64
 		var late bool
 		err := rows.Scan(&id, &late)
-		if late {
+		switch {
+		case q.has(id): // it lives, however long the database has kept it from saying so
+		case late:
 			silent = append(silent, id)
-		} else {
+		default:
 			dead = append(dead, id) // if its lock is free
 		}
 		return err
@@ -293,6 +298,14 @@ func (q *Queue) reap(ctx context.Context, self int64, orphans bool) (bool, error
 		return err
 	})
 	return reaped, err
+}
+
+// has reports whether the owner with id is a consumer of this very Queue.
+func (q *Queue) has(id int64) bool {
+	q.mu.Lock()
+	consumers := slices.Clone(q.consumers)
+	q.mu.Unlock()
+	return slices.ContainsFunc(consumers, func(c *consumer) bool { return c.current().id == id && c.failure() == nil })
 }
 
 // dismiss removes the owners with ids, if they are still silent for so long (0: however that is), frees what they hold, and reports whether there was anybody.

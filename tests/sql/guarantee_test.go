@@ -115,7 +115,8 @@ func TestManyWritersWithSlowCommitsLoseNothingAndKeepTheOrderOfEachKey(t *testin
 		t.Cleanup(func() { d.must(t, "DROP TABLE @published") })
 		d.db.SetMaxOpenConns(30)
 		q := d.queue(t, "orders")
-		consumers := []*consumer{consume(t, queueOf(t, d, d.direct, "orders")), consume(t, queueOf(t, d, d.direct, "orders"))} // not behind writers for a connection
+		beside := queueOf(t, d, d.direct, "orders") // consumers do not wait behind writers for a connection
+		consumers := []*consumer{consume(t, beside), consume(t, beside)}
 
 		// Each writer counts up the number of its key in the transaction in which it publishes it, so the numbers are the order of the commits.
 		var wg sync.WaitGroup
