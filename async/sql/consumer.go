@@ -48,6 +48,9 @@ func (q *Queue) create(ctx context.Context) (*consumer, error) {
 	if err := q.store.ready(ctx, q.store.db); err != nil {
 		return nil, err
 	}
+	if err := q.signOff(ctx); err != nil {
+		return nil, fmt.Errorf("give back what an earlier consumer held: %w", err)
+	}
 	c := &consumer{queue: q, source: q.newSource(), wakeup: make(chan struct{}, 1)}
 	c.ended, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -198,6 +201,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	o := c.owner
 	c.mu.Unlock()
 	if err := o.giveUp(ctx); err != nil {
+		c.queue.abandon(o)
 		return c.queue.errorf("close consumer of", err)
 	}
 	c.queue.Wake()

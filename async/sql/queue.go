@@ -30,6 +30,7 @@ type Queue struct {
 
 	mu        sync.Mutex // guards what follows
 	consumers []*consumer
+	abandoned []*owner // of consumers that could not sign off when they were closed
 }
 
 var (
@@ -111,6 +112,30 @@ func (q *Queue) leave(c *consumer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.consumers = slices.DeleteFunc(q.consumers, func(other *consumer) bool { return other == c })
+}
+
+// abandon keeps o, whose consumer is closed, for the next one that has a connection to sign off with.
+func (q *Queue) abandon(o *owner) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.abandoned = append(q.abandoned, o)
+}
+
+// signOff gives back what the abandoned owners hold.
+func (q *Queue) signOff(ctx context.Context) error {
+	q.mu.Lock()
+	abandoned := q.abandoned
+	q.abandoned = nil
+	q.mu.Unlock()
+	for i, o := range abandoned {
+		if err := o.giveUp(ctx); err != nil {
+			q.mu.Lock()
+			q.abandoned = append(q.abandoned, abandoned[i:]...)
+			q.mu.Unlock()
+			return err
+		}
+	}
+	return nil
 }
 
 func (q *Queue) newSource() *async.Source {

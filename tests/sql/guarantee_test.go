@@ -475,6 +475,34 @@ func TestAnOwnerThatOthersTookForGoneLosesItsClaimAndCannotSettle(t *testing.T) 
 	})
 }
 
+// While the database is away a consumer cannot give back what it holds, and nobody may have to wait for it to be taken for gone.
+func TestTheNextConsumerGivesBackWhatAnEarlierOneCouldNot(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
+		q := d.queue(t, "orders", psql.WithHeartbeat(time.Hour))
+		first, err := q.Create(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, q.Producer(), message("k", "1"))
+		if _, err := first.Receive(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		d.faults.set(func(string, []driver.NamedValue) error { return driver.ErrBadConn })
+		if err := first.Close(t.Context()); err == nil {
+			t.Fatal("close without a database: got no error")
+		}
+		d.faults.set(nil)
+
+		m := consume(t, q).take(1)[0]
+
+		if string(m.Data) != "1" || m.Attempt != 0 || m.Deliveries != 2 {
+			t.Errorf("got %q with attempt %d and delivery %d, want 1, 0 and 2", m.Data, m.Attempt, m.Deliveries)
+		}
+	})
+}
+
 func TestADeadlockIsRetried(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
