@@ -171,12 +171,12 @@ func newStream(t *testing.T) *stream {
 	t.Helper()
 	conn := server.Connect(t)
 	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &stream{conn: conn, js: js, name: "events-" + natsgo.NewInbox()[len("_INBOX."):]}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: s.name, Subjects: []string{s.name}}); err != nil {
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: s.name, Subjects: []string{s.name}, Storage: jetstream.MemoryStorage}); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -15,8 +15,8 @@ import (
 // A poll is short, since it is never given up: what the broker has sent to somebody who is gone comes again only after the ack wait.
 const (
 	poll     = 500 * time.Millisecond
-	stopWait = 2 * time.Second // where the connection is lost, the client waits a second longer for the end of a poll
-	patience = 5 * time.Second // for the answer to a verdict
+	stopWait = 2 * time.Second  // where the connection is lost, the client waits a second longer for the end of a poll
+	patience = 10 * time.Second // for the answer to a verdict
 )
 
 // consumer is one of a group. It is also an async.Extender, an async.Lagger and a component.Checker.

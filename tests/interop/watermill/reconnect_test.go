@@ -14,6 +14,7 @@ import (
 	"github.com/beatlabs/patron/async/memory"
 	"github.com/beatlabs/patron/tests/interop/natstest"
 	"github.com/beatlabs/patron/tests/interop/watermill"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // reconnect is what Watermill's TestReconnect does, which has a race of its own (it reads what it published while another goroutine appends to it) and restarts
@@ -108,5 +109,5 @@ func TestNothingIsLostWhileNATSRestarts(t *testing.T) {
 	t.Cleanup(s.Stop)
 	conn := s.Connect(t)
 	t.Cleanup(conn.Close)
-	reconnect(t, onNATS(conn), s.Restart)
+	reconnect(t, onNATS(conn, jetstream.FileStorage), s.Restart)
 }

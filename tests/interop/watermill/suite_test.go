@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	wm "github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -58,7 +59,7 @@ func TestWatermillSuiteOnNATS(t *testing.T) {
 	t.Parallel()
 	conn := server.Connect(t)
 	t.Cleanup(conn.Close)
-	suite(t, onNATS(conn), tests.Features{ConsumerGroups: true, Persistent: true})
+	suite(t, onNATS(conn, jetstream.MemoryStorage), tests.Features{ConsumerGroups: true, Persistent: true})
 }
 
 // A group that nobody has heard of gets what the stream has, consumed by others or not.
@@ -66,7 +67,7 @@ func TestWatermillGroupsGetOldMessagesOnNATS(t *testing.T) {
 	t.Parallel()
 	conn := server.Connect(t)
 	defer conn.Close()
-	b := onNATS(conn)
+	b := onNATS(conn, jetstream.MemoryStorage)
 	features := tests.Features{Persistent: true, NewSubscriberReceivesOldMessages: true}
 	tests.TestNewSubscriberReceivesOldMessages(t, tests.TestContext{TestID: tests.NewTestID(), Features: features},
 		func(*testing.T) (message.Publisher, message.Subscriber) {
@@ -75,14 +76,14 @@ func TestWatermillGroupsGetOldMessagesOnNATS(t *testing.T) {
 }
 
 // onNATS has a stream for each topic.
-func onNATS(conn *natsgo.Conn) watermill.Broker {
+func onNATS(conn *natsgo.Conn, storage jetstream.StorageType) watermill.Broker {
 	return watermill.Broker{
 		Create: func(ctx context.Context, topic, _ string) error {
-			js, err := jetstream.New(conn)
+			js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(time.Minute))
 			if err != nil {
 				return err
 			}
-			_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: topic, Subjects: []string{topic}})
+			_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: topic, Subjects: []string{topic}, Storage: storage})
 			return err
 		},
 		Consumer: func(topic, group string) (async.ConsumerFactory, error) { return nats.New(conn, topic, group) },
