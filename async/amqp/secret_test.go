@@ -38,7 +38,8 @@ func TestNoErrorLogOrDumpShowsThePassword(t *testing.T) {
 	say := func(v any) { fmt.Fprintf(&said, "%v %+v %#v\n", v, v, v) }
 
 	for _, bad := range []string{
-		"amqp://user:" + secret + "@host", "http://user:" + url.QueryEscape(secret) + "@host", "amqp://user:" + secret + "@h:port:1", good + "?heartbeat=x", good + "?heartbeat=0",
+		"amqp://user:" + secret + "@host", "http://user:" + url.QueryEscape(secret) + "@host", "amqp://user:" + secret + "@h:port:1", good + "?heartbeat=x",
+		good + "?heartbeat=0",
 		"amqp://user:s3cret @host", "://" + secret,
 	} {
 		_, err := New(bad, "orders")
