@@ -126,7 +126,8 @@ func stopGrace(s *stage) {
 	s.await("the next component processes them", func() bool { return w.count() == len(ids) })
 	v.stopWell()
 	w.check(s, ids, true)
-	w.attemptsAre(s, first.Load().(string), 1, 1)
+	running, _ := first.Load().(string)
+	w.attemptsAre(s, running, 1, 1)
 	s.empty()
 }
 
