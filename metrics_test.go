@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/beatlabs/patron/async"
@@ -26,6 +27,7 @@ import (
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/metric"
 	psync "github.com/beatlabs/patron/sync"
+	"github.com/beatlabs/patron/trace"
 	"github.com/beatlabs/patron/trace/provider"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
@@ -66,6 +68,7 @@ func metricSections() []metricSection {
 			{"patron_consumer_held_messages", "Up when a message is received, down when it is settled or lost."},
 			{"patron_consumer_oldest_message_age_seconds", "Follows the oldest message that is held, at intervals. It grows when a message is tried again and again."},
 			{"patron_consumer_lag_messages", "Follows what the broker says, at intervals, if the driver can ask it. `partition` is empty where there are none."},
+			{"patron_consumer_missing_messages_total", "When a driver of a log finds that messages are gone which its group has not received; each time is an error in the log as well."},
 			{"patron_consumer_paused", "When the user pauses or resumes. `messaging_destination_name` is the source that was named, or empty for all."},
 			{"patron_consumer_stalled", "1 when messages wait and nothing has moved for the time of `WithWatchdog`, 0 when things move again."},
 		}},
@@ -223,7 +226,9 @@ func everyMetric(t *testing.T) map[string]*dto.MetricFamily {
 	if err := errors.Join(closed(client.Do(req)), <-called); err != nil {
 		t.Fatal(err)
 	}
+	async.ReportMissing(trace.WithTelemetry(ctx, trace.NewTelemetry(nil, nil, registry)), &async.Source{System: "kafka", Name: "orders", Group: "billing"}, 1, "")
 	<-processed
+	lagging := awaitFamily(t, registry, "patron_consumer_lag_messages") // gone with its consumer
 	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
@@ -233,11 +238,29 @@ func everyMetric(t *testing.T) map[string]*dto.MetricFamily {
 	if err != nil {
 		t.Fatal(err)
 	}
-	byName := make(map[string]*dto.MetricFamily)
+	byName := map[string]*dto.MetricFamily{lagging.GetName(): lagging}
 	for _, f := range families {
 		byName[f.GetName()] = f
 	}
 	return byName
+}
+
+// awaitFamily gathers until a metric is there.
+func awaitFamily(t *testing.T, registry *metric.Registry, name string) *dto.MetricFamily {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		families, err := registry.Gatherer().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == name {
+				return f
+			}
+		}
+	}
+	t.Fatalf("%s is not gathered", name)
+	return nil
 }
 
 func closed(res *http.Response, err error) error {

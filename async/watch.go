@@ -13,7 +13,7 @@ import (
 // watchEvery is how often the gauges of age and lag are set.
 const watchEvery = 5 * time.Second
 
-// watch keeps what is held from coming back (Extender) and sets the gauges, until ctx ends.
+// watch keeps what is held from coming back (Extender) and sets the gauges, at once and then at intervals, until ctx ends.
 func (s *session) watch(ctx context.Context) {
 	var lanes sync.WaitGroup // apart: a store of dead letters that is slow must not keep leases from being extended
 	defer lanes.Wait()
@@ -24,6 +24,7 @@ func (s *session) watch(ctx context.Context) {
 	if extends = extends && s.traits.Visibility > 0; extends {
 		every = min(every, s.traits.Visibility/2)
 	}
+	s.gauge(ctx)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for watched := time.Now(); ; {

@@ -8,15 +8,11 @@ import (
 
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/kafka/internal/ledger"
-	"github.com/beatlabs/patron/metric"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// metricGap counts messages that a consumer wanted and that its broker no longer has.
-const metricGap = "patron_kafka_missing_messages_total"
 
 // assigned is called when the group has given partitions to this member, none maybe.
 func (c *consumer) assigned(context.Context, *kgo.Client, map[string][]int32) { c.health.assigned() }
@@ -128,12 +124,8 @@ func (c *consumer) gap(at place, position int64, b bound) {
 	if position > b.end {
 		missing, what = position-b.end, "the log ends before the position of the group: messages were lost, or the topic was made anew"
 	}
-	c.log.Error("kafka: offset out of range", "topic", at.topic, "partition", at.partition, "position", position, "first", b.first, "end", b.end,
-		"missing", missing, "error", what)
-	c.metrics.Counter(metric.Opts{
-		Name: metricGap, Labels: []string{"messaging_destination_name", "messaging_consumer_group_name"},
-		Help: "Messages that the broker no longer has, between the position of the group and what is there.",
-	}).With(at.topic, c.factory.group).Add(float64(missing))
+	c.log.Error("kafka: offset out of range", "topic", at.topic, "partition", at.partition, "position", position, "first", b.first, "end", b.end)
+	async.ReportMissing(c.life, &async.Source{System: system, Name: at.topic, Partition: at.partition, Group: c.factory.group}, missing, what)
 }
 
 // settleIn puts parts into place, after what seek does, while no poll is under way: what such a one brings is of the claims before.

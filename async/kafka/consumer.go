@@ -11,7 +11,6 @@ import (
 	"github.com/beatlabs/patron/async/kafka/internal/ledger"
 	"github.com/beatlabs/patron/component"
 	plog "github.com/beatlabs/patron/log"
-	"github.com/beatlabs/patron/metric"
 	"github.com/beatlabs/patron/reliability"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -39,7 +38,6 @@ type consumer struct {
 	admin   *kadm.Client
 	log     *slog.Logger
 	health  *health
-	metrics *metric.Registry
 	memory  *memory // of a broadcast; nil: the group remembers
 
 	polling sync.Mutex // held while a poll is under way and its records are taken; before mu
@@ -79,7 +77,7 @@ var (
 // create connects a consumer.
 func (f *factory) create(ctx context.Context) (*consumer, error) {
 	c := &consumer{
-		factory: f, log: plog.Slog(ctx).With("group", f.group), health: newHealth(f.group == ""), metrics: metric.FromContext(ctx),
+		factory: f, log: plog.Slog(ctx).With("group", f.group), health: newHealth(f.group == ""),
 		parts: make(map[place]*partition), sources: make(map[place]*async.Source), tiers: make(map[string]tier), topics: make(map[string]int32),
 		halted: make(map[*async.Source]struct{}),
 		starts: make(map[place]int64), fetched: make(map[place]ledger.Start), upcoming: newFlight(), commits: make(chan struct{}, 1),

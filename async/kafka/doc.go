@@ -16,7 +16,7 @@
 //
 // In a rebalance a partition that goes is let go of in good order: what waits is dropped, what runs may finish within two thirds of
 // [WithRebalanceTimeout], what is settled is committed, and then the next owner begins. The other partitions go on (the balancer is cooperative). An
-// offset that is out of range is an error in the log and counted in patron_kafka_missing_messages_total, and the partition goes on with the oldest
+// offset that is out of range is an error in the log and counted in patron_consumer_missing_messages_total, and the partition goes on with the oldest
 // message that is there.
 //
 // # Dead letters and retries

@@ -104,7 +104,6 @@ var links = []line{
 	{[]string{"async/inbox/redis", "client/redis"}, slices.Concat(observed, rateLimit, redis)},
 	{[]string{"async/inbox", "async/inbox/inboxtest"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async/sqs"}, slices.Concat(observed, rateLimit, aws)},
-	{[]string{"async/kafka"}, slices.Concat(observed, rateLimit)},
 	{[]string{"async/kafka/sarama"}, slices.Concat(observed, rateLimit, []string{
 		"github.com/IBM/sarama", "github.com/davecgh/go-spew", "github.com/eapache/go-resiliency", "github.com/hashicorp/go-uuid",
 		"github.com/jcmturner/aescts/v2", "github.com/jcmturner/dnsutils/v2", "github.com/jcmturner/gofork", "github.com/jcmturner/gokrb5/v8",

@@ -13,8 +13,6 @@ import (
 	"github.com/beatlabs/patron/async/kafka/internal/ledger"
 	"github.com/beatlabs/patron/component"
 	plog "github.com/beatlabs/patron/log"
-	"github.com/beatlabs/patron/metric"
-	"github.com/beatlabs/patron/trace"
 )
 
 // consumer is a member of a group. The client library runs the group and fetches; what it brings waits in the claims until Receive takes it. All commits
@@ -24,7 +22,6 @@ import (
 type consumer struct {
 	factory *factory
 	log     *slog.Logger
-	metrics *metric.Registry
 	net     *network
 	link    *link // for everything but the group, and for dead letters and retries
 	group   sarama.ConsumerGroup
@@ -68,7 +65,7 @@ var (
 // create makes a consumer that has joined the group.
 func (f *factory) create(ctx context.Context) (*consumer, error) {
 	c := &consumer{
-		factory: f, log: plog.Slog(ctx), metrics: trace.FromContext(ctx).Metrics(), wake: make(chan struct{}, 1), kick: make(chan struct{}, 1),
+		factory: f, log: plog.Slog(ctx), wake: make(chan struct{}, 1), kick: make(chan struct{}, 1),
 		sources: make(map[place]*async.Source), tick: make(chan struct{}), paused: make(map[*async.Source]bool), invalid: make(map[place]bool),
 		joined: make(chan struct{}),
 	}

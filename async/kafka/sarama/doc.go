@@ -20,7 +20,7 @@
 // that dies without a word is missed after [WithSession], 6 s; with [WithInstanceID] it gets its partitions back when it returns within that time.
 //
 // A commit that is out of range, because messages were deleted before they were read, is told of by an error in the log and by the metric
-// patron_kafka_gap_messages_total; the group then goes on at the oldest message that is there.
+// patron_consumer_missing_messages_total; the group then goes on at the oldest message that is there.
 //
 // # Topics
 //

@@ -8,12 +8,9 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/beatlabs/patron/async"
-	"github.com/beatlabs/patron/metric"
 )
 
 var _ sarama.ConsumerGroupHandler = (*consumer)(nil)
-
-const metricGap = "patron_kafka_gap_messages_total"
 
 // run is the membership of the group, one session after another, until ctx ends. The error of what comes before the first session is told once.
 func (c *consumer) run(ctx context.Context, failed chan<- error) {
@@ -252,12 +249,8 @@ func (c *consumer) placeAgain(session sarama.ConsumerGroupSession, at place) err
 	if was > newest {
 		missing, what = was-newest, "the log ends before the position of the group: messages were lost, or the topic was made anew"
 	}
-	c.log.Error("sarama: offset out of range", "topic", at.topic, "partition", at.partition, "position", was, "first", oldest, "end", newest,
-		"missing", missing, "error", what)
-	c.metrics.Counter(metric.Opts{
-		Name: metricGap, Labels: []string{"messaging_destination_name", "messaging_consumer_group_name"},
-		Help: "Messages that the broker no longer has, between the position of the group and what is there.",
-	}).With(at.topic, c.factory.group).Add(float64(missing))
+	c.log.Error("sarama: offset out of range", "topic", at.topic, "partition", at.partition, "position", was, "first", oldest, "end", newest)
+	async.ReportMissing(c.life, &async.Source{System: system, Name: at.topic, Partition: at.partition, Group: c.factory.group}, missing, what)
 	return nil
 }
 
