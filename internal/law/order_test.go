@@ -46,7 +46,6 @@ var order = []line{
 	{[]string{"async/push"}, slices.Concat(transport, []string{"async", "client/http"})},
 	{[]string{"async/inbox"}, slices.Concat(transport, []string{"async", "async/sql"})},
 	{[]string{"async/inbox/..."}, slices.Concat(transport, []string{"async", "async/inbox"})},
-	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})},                         // drivers know the engine and never each other
 	{[]string{"async/kafka/sarama"}, slices.Concat(transport, []string{"async", "async/kafka"})}, // the books and the records of both drivers
 	{[]string{"async/..."}, slices.Concat(transport, []string{"async"})},                         // drivers know the engine and never each other
 
