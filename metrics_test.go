@@ -68,7 +68,10 @@ func metricSections() []metricSection {
 			{"patron_consumer_held_messages", "Up when a message is received, down when it is settled or lost."},
 			{"patron_consumer_oldest_message_age_seconds", "Follows the oldest message that is held, at intervals. It grows when a message is tried again and again."},
 			{"patron_consumer_lag_messages", "Follows what the broker says, at intervals, if the driver can ask it. `partition` is empty where there are none."},
-			{"patron_consumer_missing_messages_total", "When a driver of a log finds that messages are gone which its group has not received; each time is an error in the log as well."},
+			{
+				"patron_consumer_missing_messages_total", "When a driver of a log finds that messages are gone which its group has not received; each time is an error " +
+					"in the log as well.",
+			},
 			{"patron_consumer_paused", "When the user pauses or resumes. `messaging_destination_name` is the source that was named, or empty for all."},
 			{"patron_consumer_stalled", "1 when messages wait and nothing has moved for the time of `WithWatchdog`, 0 when things move again."},
 		}},

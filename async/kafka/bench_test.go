@@ -65,13 +65,13 @@ func BenchmarkConsumeBatch(b *testing.B) {
 	}, brokers)
 }
 
-func consume(b *testing.B, ctx context.Context, make func(async.ConsumerFactory) (*async.Component, error), brokers []string) {
+func consume(b *testing.B, ctx context.Context, newComponent func(async.ConsumerFactory) (*async.Component, error), brokers []string) {
 	b.Helper()
 	cf, err := kafka.New(brokers, "g", []string{"orders"})
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, err := make(cf)
+	c, err := newComponent(cf)
 	if err != nil {
 		b.Fatal(err)
 	}

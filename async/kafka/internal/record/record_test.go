@@ -130,8 +130,13 @@ func TestADeadLetterSaysWhy(t *testing.T) {
 func TestWhatMakesNoSenseIsAHeaderLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	hh := async.Headers{
-		{Key: async.HeaderTime, Value: "yesterday"}, {Key: record.HeaderAttempts, Value: "-1"}, {Key: record.HeaderPosition, Value: "orders/3"},
-		{Key: record.HeaderRemoved, Value: "x"}, {Key: record.HeaderDue, Value: ""}, {Key: "patron-", Value: "short"}, {Key: "", Value: "empty"},
+		{Key: async.HeaderTime, Value: "yesterday"},
+		{Key: record.HeaderAttempts, Value: "-1"},
+		{Key: record.HeaderPosition, Value: "orders/3"},
+		{Key: record.HeaderRemoved, Value: "x"},
+		{Key: record.HeaderDue, Value: ""},
+		{Key: "patron-", Value: "short"},
+		{Key: "", Value: "empty"},
 	}
 	m, r := read(hh, time.Time{}, record.Position{Topic: "t"})
 	if diff := cmp.Diff(hh, m.Headers); diff != "" {
