@@ -11,7 +11,7 @@ import (
 )
 
 // What programs show comes first, then the guides that show it.
-//go:generate go test -C ../../examples -count=1 ./guides/hello ./guides/shop ./guides/watched ./guides/counter ./guides/consume ./guides/control ./guides/pause -run Guide -args -update
+//go:generate go test -C ../../examples -count=1 ./guides/hello ./guides/shop ./guides/watched ./guides/counter ./guides/consume ./guides/control ./guides/pause ./guides/brokers -run Guide -args -update
 //go:generate go test -run ^TestTheGuidesShowCodeThatIsCompiled$ -count=1 . -args -write
 
 var write = flag.Bool("write", false, "write the blocks of the guides anew")
