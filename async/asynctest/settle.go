@@ -197,16 +197,16 @@ func settleUnfinished(s *stage) {
 	id := s.send(s.message("k"))[0]
 	c := s.open()
 	m := c.takeOrdered(id)[0]
-	untold := async.Settlement{Message: m, Verdict: async.Reject, Cause: errPoison, Written: func(context.Context) error { return refusal }}
-	if err := c.settleAll([]async.Settlement{untold})[0]; !errors.Is(err, refusal) {
-		s.Fatalf("reject that nobody could be told of: got %v, want %v", err, refusal)
-	}
-	if breaker, ok := s.harness.(DeadLetterBreaker); ok {
+	if breaker, ok := s.harness.(DeadLetterBreaker); ok { // first: who remembers that a letter is written needs its target no more
 		breaker.BreakDeadLetters()
 		if err := c.settleAll([]async.Settlement{{Message: m, Verdict: async.Reject, Cause: errPoison}})[0]; err == nil {
 			s.Errorf("reject without a target: got nil, want an error")
 		}
 		breaker.MendDeadLetters()
+	}
+	untold := async.Settlement{Message: m, Verdict: async.Reject, Cause: errPoison, Written: func(context.Context) error { return refusal }}
+	if err := c.settleAll([]async.Settlement{untold})[0]; !errors.Is(err, refusal) {
+		s.Fatalf("reject that nobody could be told of: got %v, want %v", err, refusal)
 	}
 
 	c.close()
