@@ -245,11 +245,12 @@ func (c *consumer) placeAgain(session sarama.ConsumerGroupSession, at place) err
 	}
 	session.MarkOffset(at.topic, at.partition, oldest, "")
 	session.ResetOffset(at.topic, at.partition, oldest, "")
-	missing, what := oldest-was, "messages were deleted before they were received"
+	missing := oldest - was
+	what := fmt.Sprintf("offset out of range: messages were deleted before they were received, the position is %d, the first message %d", was, oldest)
 	if was > newest {
-		missing, what = was-newest, "the log ends before the position of the group: messages were lost, or the topic was made anew"
+		missing = was - newest
+		what = fmt.Sprintf("offset out of range: messages were lost or the topic was made anew, the position is %d, the end %d", was, newest)
 	}
-	c.log.Error("sarama: offset out of range", "topic", at.topic, "partition", at.partition, "position", was, "first", oldest, "end", newest)
 	async.ReportMissing(c.life, &async.Source{System: system, Name: at.topic, Partition: at.partition, Group: c.factory.group}, missing, what)
 	return nil
 }

@@ -98,7 +98,8 @@ func (c *consumer) inRange(at place, offset int64) error {
 
 // move commits the new positions, ends the session, and waits until the partitions are received from again.
 func (c *consumer) move(ctx context.Context, session sarama.ConsumerGroupSession, entries []entry) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.factory.config.rebalance) // the time of the caller was for its handlers
+	// The time of the caller was for its handlers. The group waits until its slowest member lets go, and then there is a commit and a join to make.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.factory.config.rebalance+commitTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
 	if err := c.quiet(ctx); err != nil {
