@@ -118,16 +118,6 @@ func (c *consumer) startOf(at place, bounds bounds) (ledger.Start, error) {
 	return start, nil
 }
 
-// gap tells of a position that is out of range: messages that were deleted before they were read, or a log that lost its end.
-func (c *consumer) gap(at place, position int64, b bound) {
-	missing, what := b.first-position, "messages were deleted before they were received"
-	if position > b.end {
-		missing, what = position-b.end, "the log ends before the position of the group: messages were lost, or the topic was made anew"
-	}
-	c.log.Error("kafka: offset out of range", "topic", at.topic, "partition", at.partition, "position", position, "first", b.first, "end", b.end)
-	async.ReportMissing(c.life, &async.Source{System: system, Name: at.topic, Partition: at.partition, Group: c.factory.group}, missing, what)
-}
-
 // settleIn puts parts into place, after what seek does, while no poll is under way: what such a one brings is of the claims before.
 func (c *consumer) settleIn(parts []*partition, seek func()) {
 	gate := make(chan struct{})

@@ -72,3 +72,11 @@ func (m Member) Kill(ctx context.Context) {
 	m.c.cancel()
 	m.c.aside.Wait()
 }
+
+// Truncated is what the consumer does when the client says that the log of a source ends at an offset now.
+func (m Member) Truncated(ctx context.Context, source *async.Source, end int64) error {
+	m.c.mu.Lock()
+	p := m.c.parts[place{source.Name, source.Partition}]
+	m.c.mu.Unlock()
+	return m.c.relocate(ctx, relocation{part: p, to: end})
+}

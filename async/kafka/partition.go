@@ -67,6 +67,14 @@ func (p *partition) settle(offset int64) bool {
 	return again
 }
 
+// next returns the offset behind the last message that was fetched.
+func (p *partition) next() int64 {
+	if n := len(p.stash); n > 0 {
+		return p.stash[n-1].Offset + 1
+	}
+	return p.book.Next()
+}
+
 // clear forgets what was fetched.
 func (p *partition) clear() {
 	p.stash = nil

@@ -65,12 +65,6 @@ func (c *consumer) await(ctx context.Context) error {
 	}
 }
 
-// relocation is a partition whose position makes no sense any more.
-type relocation struct {
-	part *partition
-	to   int64 // ledger.Unknown: what is there is to be asked
-}
-
 // poll takes what the client has, or waits for it until ctx ends or somebody wakes it.
 func (c *consumer) poll(ctx context.Context, limit int) ([]relocation, error) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -155,35 +155,3 @@ func (c *consumer) setOffsetsLocked(offsets map[string]map[int32]kgo.EpochOffset
 	c.client.SetOffsets(elsewhere)
 	c.client.SetOffsets(offsets)
 }
-
-// relocate makes a partition go on whose position makes no sense any more, and tells what is missing.
-func (c *consumer) relocate(ctx context.Context, r relocation) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	bounds, err := boundsOf(ctx, c.admin, r.part.topic)
-	if err != nil {
-		return fmt.Errorf("%v is out of range: %w", r.part.place, err)
-	}
-	b, ok := bounds[r.part.place]
-	if !ok {
-		return fmt.Errorf("%v: the brokers do not know it", r.part.place)
-	}
-	c.mu.Lock()
-	next := r.part.book.Next()
-	gone := r.part.leaving || c.parts[r.part.place] != r.part
-	r.part.leaving = true
-	c.mu.Unlock()
-	if gone {
-		return nil
-	}
-	to := b.first
-	if r.to >= b.first && r.to <= b.end { // the client knows where the log lost its end
-		to = r.to
-		b.end = to
-	}
-	c.gap(r.part.place, next, b)
-	r.part.claim.Lose(errGap)
-	return c.move(ctx, []*partition{r.part}, map[place]int64{r.part.place: to})
-}
-
-var errGap = errors.New("its offset is out of range")
