@@ -52,6 +52,6 @@ func ExampleNewProducer() {
 	fmt.Println(producer.Close(context.Background()))
 
 	// Output:
-	// sarama: send to orders: context canceled
+	// async: send to orders: context canceled
 	// <nil>
 }
