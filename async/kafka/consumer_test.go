@@ -13,7 +13,6 @@ import (
 	"github.com/beatlabs/patron/async/kafka"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -227,52 +226,6 @@ func TestWhatWasDeletedBeforeItWasReceivedIsCounted(t *testing.T) {
 	if text := log.String(); !strings.Contains(text, "offset out of range") || strings.Count(text, "missing=2") != 1 {
 		t.Errorf("the log does not say that 2 messages are missing:\n%s", text)
 	}
-}
-
-func TestAbortedMessagesAreNotSeen(t *testing.T) {
-	t.Parallel()
-	h := shapes()["partitions"].onFake(t)
-	defer h.Close()
-	ctx := limited(t)
-	client, err := kgo.NewClient(kgo.SeedBrokers(h.brokers...), kgo.DefaultProduceTopic("orders"), kgo.TransactionalID("t"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	for _, commit := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
-		if err := client.BeginTransaction(); err != nil {
-			t.Fatal(err)
-		}
-		id := map[kgo.TransactionEndTry]string{kgo.TryAbort: "aborted", kgo.TryCommit: "committed"}[commit]
-		r := &kgo.Record{Key: []byte("k"), Headers: []kgo.RecordHeader{{Key: async.HeaderID, Value: []byte(id)}}}
-		if err := client.ProduceSync(ctx, r).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-		if err := client.EndTransaction(ctx, commit); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	c := create(t, ctx, h.Factory())
-	mm := receive(t, ctx, c, 10)
-	if len(mm) != 1 || mm[0].ID != "committed" {
-		t.Errorf("received %d messages, the first %q, want the committed one alone", len(mm), mm[0].ID)
-	}
-	if err := c.Settle(ctx, []async.Settlement{{Message: mm[0]}}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the lag is 0 although markers are at the end", 20*time.Second, func() bool {
-		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-		_, _ = c.Receive(short, 1) // which takes the markers
-		cancel()
-		lags, err := c.(async.Lagger).Lag(ctx)
-		var n int64
-		for _, l := range lags {
-			n += l.Messages
-		}
-		return err == nil && n == 0
-	})
-	closed(t, ctx, c)
 }
 
 func TestOptionsSayWhatIsWrongWithThem(t *testing.T) {
