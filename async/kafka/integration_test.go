@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/asynctest"
-
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -37,22 +37,36 @@ func (s shape) onReal(tb testing.TB) *realHarness {
 	h.close = h.clean
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	h.make(ctx, topic)
+	return h
+}
+
+// make makes a topic, and waits until the brokers know it.
+func (h *realHarness) make(ctx context.Context, topic string) {
 	most := "4194304"
-	for _, name := range []string{topic, topic + ".news"} {
-		if _, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, name); err != nil {
-			tb.Fatal(err)
-		}
+	if _, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, topic); err != nil {
+		h.tb.Error(err)
+		return
 	}
-	for { // until the brokers know them
-		topics, err := h.admin.ListTopics(ctx, topic, topic+".news")
+	for {
+		topics, err := h.admin.ListTopics(ctx, topic)
 		if err != nil {
-			tb.Fatal(err)
+			h.tb.Error(err)
+			return
 		}
 		if topics.Error() == nil && len(topics[topic].Partitions) == partitions {
-			return h
+			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// Broadcast makes the topic for it, which few cases need.
+func (h *realHarness) Broadcast() (async.ConsumerFactory, async.Producer) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	h.make(ctx, h.topic+".news")
+	return h.harness.Broadcast()
 }
 
 type realHarness struct{ *harness }
@@ -132,7 +146,7 @@ func TestMembersThatComeAndGoLoseAndOvertakeNothingOnRealKafka(t *testing.T) {
 	for name, s := range shapes() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storm(t, s.onReal(t).harness, 10*time.Second, 500*time.Millisecond)
+			storm(t, s.onReal(t).harness, 20*time.Second, 500*time.Millisecond)
 		})
 	}
 }

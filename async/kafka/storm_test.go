@@ -3,8 +3,10 @@ package kafka_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strconv"
 	"sync"
@@ -16,6 +18,7 @@ import (
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/metric"
 	"github.com/beatlabs/patron/trace"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // effects are what handlers did, in their order.
@@ -109,7 +112,52 @@ func eventually(t *testing.T, what string, within time.Duration, cond func() boo
 	}
 }
 
-// storm lets members come and go while messages are sent, and checks that nothing was lost and nothing overtaken.
+// mostStill is how long the lowest committed offset of a group may stand still while members come and go.
+const mostStill = 10 * time.Second
+
+// offsets returns what the group has committed of each partition that has messages, and whether that is all of it.
+func (h *harness) offsets(ctx context.Context) (lowest int64, all bool, err error) {
+	ends, err := h.admin.ListEndOffsets(ctx, h.topic)
+	if err != nil {
+		return 0, false, err
+	}
+	committed, err := h.admin.FetchOffsetsForTopics(ctx, h.group, h.topic)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
+		return 0, false, err
+	}
+	lowest, all = math.MaxInt64, true
+	for number, end := range ends[h.topic] {
+		if end.Offset == 0 {
+			continue // no key is there
+		}
+		at := int64(0)
+		if o, ok := committed.Lookup(h.topic, number); ok {
+			at = max(at, o.At)
+		}
+		lowest, all = min(lowest, at), all && at == end.Offset
+	}
+	return lowest, all, nil
+}
+
+// still watches the lowest committed offset until a time, and returns how long it stood still at most.
+func (h *harness) still(ctx context.Context, until time.Time) time.Duration {
+	longest, last, since := time.Duration(0), int64(0), time.Now()
+	for time.Now().Before(until) {
+		lowest, _, err := h.offsets(ctx)
+		switch {
+		case err != nil:
+			h.tb.Errorf("committed offsets: %v", err)
+			return longest
+		case lowest != math.MaxInt64 && lowest > last:
+			last, since = lowest, time.Now()
+		}
+		longest = max(longest, time.Since(since))
+		time.Sleep(100 * time.Millisecond)
+	}
+	return longest
+}
+
+// storm lets members come and go while messages are sent, and checks that nothing is lost, nothing overtaken, and that the group goes on all the while.
 func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 	t.Helper()
 	const keys = 8
@@ -149,6 +197,8 @@ func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 		}
 	})
 
+	longest := make(chan time.Duration, 1)
+	go func() { longest <- h.still(ctx, over) }()
 	steady := member()
 	var guests []*runs
 	for i := 0; time.Now().Before(over); i++ {
@@ -175,6 +225,13 @@ func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 	if err := p.Close(ctx); err != nil {
 		t.Error(err)
 	}
+	if _, all, err := h.offsets(ctx); err != nil || !all {
+		t.Errorf("at the end all is committed: %t, %v", all, err)
+	}
+	stood := <-longest
+	if stood > mostStill {
+		t.Errorf("the lowest committed offset stood still for %v, want at most %v", stood, mostStill)
+	}
 	h.Close()
 	e.mu.Lock()
 	for k := range keys {
@@ -185,7 +242,7 @@ func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 	e.mu.Unlock()
 	order(t, e)
 	_, all := e.count()
-	t.Logf("%d messages, %d handled, %d more than once", total, all, all-total)
+	t.Logf("%d messages, %d handled, %d more than once; the lowest committed offset stood still for %v at most", total, all, all-total, stood)
 }
 
 func order(t *testing.T, e *effects) {
