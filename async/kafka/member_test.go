@@ -71,6 +71,10 @@ func discovers(t *testing.T, h *harness) {
 		if _, err := h.admin.CreateTopic(ctx, 2, 1, nil, topic); err != nil {
 			t.Fatal(err)
 		}
+		eventually(t, topic+" is known", 30*time.Second, func() bool {
+			topics, err := h.admin.ListTopics(ctx, topic)
+			return err == nil && topics.Error() == nil
+		})
 	}
 	send(t, ctx, other, "never")
 	send(t, ctx, later, "2", "3")

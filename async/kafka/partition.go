@@ -38,16 +38,20 @@ type partition struct {
 	leaving bool               // it is being revoked or sought: nothing more is given
 	halted  bool               // by Pauser.Pause: what comes is kept in the stash
 	stash   []*kgo.Record      // fetched and not given yet, in order
+	weight  int                // bytes of the stash
 	due     *time.Timer        // ends the wait of the stash
 	paused  reasons            // at the client
 	written map[int64]struct{} // offsets whose dead letter or retry is confirmed, and which are not settled yet
 	unsure  map[int64]struct{} // offsets that are settled in the book, and whose commit failed
 }
 
-// mostStash is how many messages that cannot be given are taken from the client before it is told to stop fetching, which goes on at half of that.
-// The engine pauses and resumes a source often, and a fetch that is under way for other partitions takes its time before it is made anew with a
-// partition that is resumed.
-const mostStash = 500
+// mostStash and heaviestStash are how many messages that cannot be given, and how many bytes of them, are taken from the client before it is told to stop
+// fetching, which goes on at half of that. The client throws away what it has fetched of a partition that is paused, and fetches it anew when that is resumed,
+// so it is paused late: the engine pauses and resumes a source often, and one fetch brings up to heaviestStash by default.
+const (
+	mostStash     = 10_000
+	heaviestStash = 1 << 20
+)
 
 func newPartition(at place, source *async.Source, book *ledger.Ledger) *partition {
 	return &partition{
@@ -75,9 +79,35 @@ func (p *partition) next() int64 {
 	return p.book.Next()
 }
 
+// keep puts records that cannot be given yet behind those in the stash.
+func (p *partition) keep(records []*kgo.Record) {
+	p.stash = append(p.stash, records...)
+	p.weight += weightOf(records)
+}
+
+// taken removes the first n records of the stash.
+func (p *partition) taken(n int) {
+	p.weight -= weightOf(p.stash[:n])
+	clear(p.stash[:n])
+	p.stash = p.stash[n:]
+}
+
+// full reports whether the stash has reached a part of what it takes at most: the whole of it is part 1, the half part 2.
+func (p *partition) full(part int) bool {
+	return len(p.stash) >= mostStash/part || p.weight >= heaviestStash/part
+}
+
+func weightOf(records []*kgo.Record) int {
+	n := 0
+	for _, r := range records {
+		n += len(r.Key) + len(r.Value)
+	}
+	return n
+}
+
 // clear forgets what was fetched.
 func (p *partition) clear() {
-	p.stash = nil
+	p.stash, p.weight = nil, 0
 	if p.due != nil {
 		p.due.Stop()
 		p.due = nil

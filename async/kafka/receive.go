@@ -160,8 +160,8 @@ func (c *consumer) takeLocked(p *partition, records []*kgo.Record, limit int) {
 	if len(p.stash) == 0 && !slices.Contains(c.stashed, p) {
 		c.stashed = append(c.stashed, p)
 	}
-	p.stash = append(p.stash, records[given:]...)
-	if len(p.stash) >= mostStash || p.due != nil {
+	p.keep(records[given:])
+	if p.full(1) || p.due != nil {
 		c.pauseLocked(p, byBacklog, true)
 	}
 }
@@ -173,15 +173,14 @@ func (c *consumer) unstashLocked(limit int) {
 			return true
 		}
 		if n := c.giveLocked(p, p.stash, limit); n > 0 {
-			clear(p.stash[:n])
-			p.stash = p.stash[n:]
+			p.taken(n)
 		}
 		switch {
 		case len(p.stash) == 0:
 			p.clear() // what it waited for has come: nobody would look at it again when a timer ends
 			c.pauseLocked(p, byBacklog, false)
 			return true
-		case len(p.stash) <= mostStash/2 && p.due == nil:
+		case !p.full(2) && p.due == nil:
 			c.pauseLocked(p, byBacklog, false)
 		}
 		return false
