@@ -182,10 +182,15 @@ func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 	member := func() *runs { return start(t, ctx, h.Factory(), slow, async.WithConcurrency(4), async.WithMaxHeld(16)) }
 	sent := make([]int, keys)
 	p := h.Producer()
-	over := time.Now().Add(lasts)
+	end := make(chan struct{})
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		for n := 0; time.Now().Before(over); n++ {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				return
+			default:
+			}
 			k := n % keys
 			m := &async.Message{ID: fmt.Sprintf("%d-%d", k, sent[k]), Key: []byte("k" + strconv.Itoa(k)), Data: []byte(strconv.Itoa(sent[k]))}
 			if err := p.Send(ctx, m); err != nil {
@@ -197,9 +202,14 @@ func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 		}
 	})
 
+	steady := member()
+	eventually(t, "the group is at work", time.Minute, func() bool {
+		lowest, _, err := h.offsets(ctx)
+		return err == nil && lowest > 0 && lowest != math.MaxInt64
+	})
+	over := time.Now().Add(lasts)
 	longest := make(chan time.Duration, 1)
 	go func() { longest <- h.still(ctx, over) }()
-	steady := member()
 	var guests []*runs
 	for i := 0; time.Now().Before(over); i++ {
 		if i%3 < 2 {
@@ -212,6 +222,7 @@ func storm(t *testing.T, h *harness, lasts, every time.Duration) {
 		}
 		time.Sleep(every)
 	}
+	close(end)
 	sending.Wait()
 	total := 0
 	for _, n := range sent {

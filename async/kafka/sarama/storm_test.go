@@ -81,7 +81,10 @@ func still(ctx context.Context, t *testing.T, admin *kadm.Client, h *harness, se
 			t.Errorf("committed offsets: %v", err)
 			break
 		}
-		if lowest != math.MaxInt64 && lowest > last {
+		if lowest == math.MaxInt64 {
+			lowest = 0
+		}
+		if lowest > last || last == 0 { // it counts from when the group is at work
 			last, since = lowest, time.Now()
 		}
 		select {
