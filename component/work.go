@@ -36,15 +36,23 @@ type graceValue struct {
 	force context.Context //nolint:containedctx // it is the value that the context carries
 }
 
+// Grace returns for how long the work of [Work] outlives take: what [WithGrace] put there, else [DefaultGrace]. It is for a component whose stop cannot be faster
+// than something, a call to a broker for instance that must not be cancelled: it says so when it starts, and not when it is stopped.
+func Grace(take context.Context) time.Duration { return graceOf(take).grace }
+
+func graceOf(take context.Context) graceValue {
+	if g, ok := take.Value(graceKey{}).(graceValue); ok {
+		return g
+	}
+	return graceValue{grace: DefaultGrace}
+}
+
 // Work returns the context for work that was taken while take lived. It carries the values of take and ends a grace period after take ended
 // ([DefaultGrace], unless [WithGrace] says otherwise), or at once when the service is forced to stop; the cause is then [ErrGraceOver] or the cause of the
 // force. The cancel function releases it, and must be called when the last work is done; a second call does nothing. Work does not block and may be called
 // concurrently. After take ended the grace period counts from the call, but never beyond the force.
 func Work(take context.Context) (context.Context, context.CancelFunc) {
-	g, ok := take.Value(graceKey{}).(graceValue)
-	if !ok {
-		g = graceValue{grace: DefaultGrace}
-	}
+	g := graceOf(take)
 	work, cancel := context.WithCancelCause(context.WithoutCancel(take))
 	switch { // what ends in a goroutine of its own would leave a moment in which work that may not begin looks alive
 	case g.force != nil && g.force.Err() != nil:

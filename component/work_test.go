@@ -68,6 +68,9 @@ func TestWorkOutlivesTakeByTheGracePeriod(t *testing.T) {
 				work, cancel := component.Work(take)
 				defer cancel()
 
+				if got := component.Grace(take); got != tt.after {
+					t.Errorf("Grace: got %v, want %v", got, tt.after)
+				}
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				if work.Err() != nil {

@@ -99,7 +99,7 @@ func stopLate(s *stage) {
 }
 
 func stopGrace(s *stage) {
-	const grace = 200 * time.Millisecond
+	grace := max(200*time.Millisecond, s.suite.traits.StopWait) // a driver may refuse one that is shorter than what it waits for
 	w := newWitness()
 	entered := newFlag()
 	ids := s.send(s.messages("k", 3)...)

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/component"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/reliability"
 )
@@ -89,6 +90,30 @@ func (r *rig) settle(c *consumer, v async.Verdict, m *async.Message) error {
 		r.Fatal(err)
 	}
 	return ss[0].Err
+}
+
+func TestAWaitThatIsLongerThanTheGracePeriodIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, source)
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		wait time.Duration
+		want string // "": no error
+	}{
+		"as long":           {component.WithGrace(t.Context(), 5*time.Second, nil), 5 * time.Second, ""},
+		"longer":            {component.WithGrace(t.Context(), 5*time.Second, nil), 6 * time.Second, "wait 6s, longer than the grace period, 5s"},
+		"without a service": {t.Context(), 11 * time.Second, "wait 11s, longer than the grace period, 10s"},
+	} {
+		c, err := r.factory(WithWait(tc.wait)).Create(tc.ctx)
+		switch {
+		case tc.want == "" && err == nil:
+			if err := c.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		case tc.want == "" || err == nil || !strings.Contains(err.Error(), tc.want) || reliability.Classify(err) != reliability.ClassPermanent:
+			t.Errorf("%s: got %v, want %q, for good", name, err, tc.want)
+		}
+	}
 }
 
 func TestAStopInTheMiddleOfAPollHidesNothing(t *testing.T) {

@@ -15,7 +15,7 @@
 // bounds how much one process takes from the others. A message that cannot be extended is lost: its handler is cancelled, and nothing is settled.
 //
 // A receive call is never cancelled, because SQS would then hide its next message for a visibility time and give it to nobody. A stop waits for the calls that
-// are under way, up to [WithWait], and gives back what they bring; so the wait must not be longer than the grace period of the service.
+// are under way, up to [WithWait], and gives back what they bring; a wait that is longer than the grace period of the service is refused.
 //
 // Failures that may pass, throttling for instance, are tried again without ending anything; Check tells of them.
 //

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/component"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/reliability"
 )
@@ -111,8 +112,13 @@ func (f *factory) Plan(p async.Plan) (async.ConsumerFactory, error) {
 	return &planned, nil
 }
 
-// Create implements async.ConsumerFactory. It finds the queue and checks what it can of it.
+// Create implements async.ConsumerFactory. It finds the queue and checks what it can of it. It refuses a wait that is longer than the grace period, since a
+// stop cannot be faster than the receive calls that are under way: what they bring after it nobody could give back.
 func (f *factory) Create(ctx context.Context) (async.Consumer, error) {
+	if grace := component.Grace(ctx); f.config.wait > grace {
+		return nil, refuse("sqs: queue %s: receive calls wait %v, longer than the grace period, %v: want a shorter WithWait, or a longer grace period",
+			f.queue.name, f.config.wait, grace)
+	}
 	u, err := f.queue.url(ctx, f.client)
 	if err != nil {
 		return nil, err

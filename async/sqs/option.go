@@ -45,7 +45,7 @@ func WithReceivers(n int) OptionFunc {
 
 // WithWait sets how long a receive call waits for a message, in whole seconds up to 20. The default is 5 s. A longer wait makes fewer requests, which SQS
 // charges for, and is no later: a message ends it. But a stop takes as long, because a call that is cancelled hides the message that SQS gives it for the
-// visibility time; so it must not be longer than the grace period of the service (10 s by default), or what the last calls bring may come again late.
+// visibility time. So a consumer whose wait is longer than the grace period of the service (10 s by default) is refused when it connects.
 func WithWait(d time.Duration) OptionFunc {
 	return func(c *config) error {
 		if d < time.Second || d > mostWait || d%time.Second != 0 {
