@@ -73,7 +73,7 @@ func lower(c byte) byte {
 const (
 	HeaderContentType = "Content-Type" // media type of Data; absent: JSON
 	HeaderID          = "Patron-Message-Id"
-	HeaderKey         = "Patron-Message-Key"     // Message.Key where the broker has no field for it; base64
+	HeaderKey         = "Patron-Message-Key"     // Message.Key where the broker has no field for it; base64 in [Pack], else as the driver says
 	HeaderTime        = "Patron-Message-Time"    // RFC 3339 with nanoseconds
 	HeaderType        = "Patron-Message-Type"    // what the message says, see [TypeOf]
 	HeaderDue         = "Patron-Message-Due"     // Message.Due where the broker has no field for it; RFC 3339 with nanoseconds

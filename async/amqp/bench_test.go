@@ -56,7 +56,7 @@ func benchQueue(b *testing.B, keys int) (url, queue string) {
 	for i := range b.N {
 		p := amqp091.Publishing{Body: body, MessageId: "m"}
 		if keys > 0 {
-			p.Headers = amqp091.Table{headerKey: "k" + strconv.Itoa(i%keys)}
+			p.Headers = amqp091.Table{async.HeaderKey: "k" + strconv.Itoa(i%keys)}
 		}
 		if err := ch.PublishWithContext(b.Context(), "", queue, false, false, p); err != nil {
 			b.Fatal(err)

@@ -24,7 +24,6 @@ const (
 
 // Headers of this package that are not part of a message.
 const (
-	headerKey        = "Patron-Message-Key"
 	headerAttempts   = "Patron-Amqp-Attempts"   // starts before it was sent to a queue again
 	headerDeliveries = "Patron-Amqp-Deliveries" // deliveries before that
 	headerLetter     = "Patron-Amqp-Letter"     // tells one writing of a dead letter from the next
@@ -51,9 +50,9 @@ func publishingOf(c *config, m *async.Message) (amqp091.Publishing, error) {
 	} else {
 		t[async.HeaderID] = m.ID
 	}
-	delete(t, headerKey)
+	delete(t, async.HeaderKey)
 	if len(m.Key) > 0 {
-		t[headerKey] = text(m.Key)
+		t[async.HeaderKey] = text(m.Key)
 	}
 	p.ContentType = moved(t, async.HeaderContentType)
 	p.ContentEncoding = moved(t, headerEncoding)
@@ -151,7 +150,7 @@ func fill(m *async.Message, d *amqp091.Delivery, keyOf func(*amqp091.Delivery) [
 	if id, ok := t[async.HeaderID].(string); ok {
 		m.ID = id
 	}
-	m.Key = bytesOf(t[headerKey])
+	m.Key = bytesOf(t[async.HeaderKey])
 	if len(m.Key) == 0 && keyOf != nil {
 		m.Key = keyOf(d)
 	}
@@ -171,7 +170,7 @@ func fill(m *async.Message, d *amqp091.Delivery, keyOf func(*amqp091.Delivery) [
 // ours are the headers that become fields of a message.
 func ours(key string) bool {
 	switch key {
-	case async.HeaderID, async.HeaderTime, async.HeaderDue, async.HeaderExpires, headerKey, headerAttempts, headerDeliveries, headerLetter,
+	case async.HeaderID, async.HeaderTime, async.HeaderDue, async.HeaderExpires, async.HeaderKey, headerAttempts, headerDeliveries, headerLetter,
 		headerMarker:
 		return true
 	default:
@@ -267,8 +266,8 @@ func (it *item) dead(cause error, at time.Time) amqp091.Publishing {
 	for _, h := range mark.Headers {
 		p.Headers[h.Key] = h.Value
 	}
-	if _, ok := p.Headers[headerKey]; !ok && len(it.msg.Key) > 0 {
-		p.Headers[headerKey] = text(it.msg.Key) // it came from the routing key, which is another one now
+	if _, ok := p.Headers[async.HeaderKey]; !ok && len(it.msg.Key) > 0 {
+		p.Headers[async.HeaderKey] = text(it.msg.Key) // it came from the routing key, which is another one now
 	}
 	p.Headers[headerLetter] = correlation.New()
 	return p

@@ -34,7 +34,7 @@ func TestFieldsOfAMessageAreProperties(t *testing.T) {
 		MessageId: "id-1", Type: "placed", ContentType: "text/plain", ContentEncoding: "gzip", CorrelationId: "corr-1", DeliveryMode: amqp091.Persistent,
 		Timestamp: at, Body: []byte("body"),
 		Headers: amqp091.Table{
-			headerKey: "k", correlation.HeaderID: "corr-1", "traceparent": "00-x",
+			async.HeaderKey: "k", correlation.HeaderID: "corr-1", "traceparent": "00-x",
 			async.HeaderTime: "2026-01-02T03:04:05.6789Z", async.HeaderExpires: "2026-01-02T04:04:05.6789Z",
 		},
 	}
@@ -104,7 +104,7 @@ func TestWhatIsSentAgainIsNotLedAstray(t *testing.T) {
 		t.Errorf("retried (-want +got)\n%s", diff)
 	}
 	dead := it.dead(longError(40_000), time.Now())
-	if dead.UserId != "" || dead.Expiration != "" || dead.Headers["CC"] != nil || dead.Headers[headerKey] != "from the routing key" {
+	if dead.UserId != "" || dead.Expiration != "" || dead.Headers["CC"] != nil || dead.Headers[async.HeaderKey] != "from the routing key" {
 		t.Errorf("dead letter: got %+v", dead)
 	}
 	if cause, _ := dead.Headers[async.HeaderDeadCause].(string); len(cause) > mostCause+10 {

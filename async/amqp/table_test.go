@@ -123,7 +123,7 @@ func FuzzHeaderTable(f *testing.F) {
 		}
 		var body async.Message
 		foreign := amqp091.Table{
-			key1: blob, key2: number, headerKey: blob, headerAttempts: number, async.HeaderTime: value1, headerDeath: []any{amqp091.Table{key1: blob}},
+			key1: blob, key2: number, async.HeaderKey: blob, headerAttempts: number, async.HeaderTime: value1, headerDeath: []any{amqp091.Table{key1: blob}},
 		}
 		fill(&body, &amqp091.Delivery{Headers: foreign, Type: value1, CorrelationId: value2}, nil)
 		if numberOf(foreign, headerAttempts) < 0 || deliveries(foreign) < 1 {

@@ -9,10 +9,9 @@ import (
 	"github.com/beatlabs/patron/async"
 )
 
-// The attributes that carry what SQS has no field for, beside those of package async.
+// The attributes that carry what SQS has no field for, beside those of package async. async.HeaderKey carries Message.Key, as it is, where the message group is
+// not the key: on standard queues, and for keys that are no valid group.
 const (
-	// HeaderKey carries Message.Key where the message group is not the key: on standard queues, and for keys that are no valid group.
-	HeaderKey = "Patron-Message-Key"
 	// HeaderEncoding says that a body is not what it stands for: [EncodingBase64] or [EncodingEmpty].
 	HeaderEncoding = "Patron-Message-Encoding"
 	// HeaderPacked carries, in binary, the headers that are no attributes: because there are more than ten, or for a name or value that SQS refuses.

@@ -57,7 +57,7 @@ func encode(m *async.Message, fifo, keepKey bool) (entry, error) {
 		e.group, e.dedup = groupOf(m), dedupOf(m)
 	}
 	if len(m.Key) > 0 && (keepKey || e.group != string(m.Key)) {
-		add(HeaderKey, string(m.Key))
+		add(async.HeaderKey, string(m.Key))
 	}
 	e.attributes = fit(headers)
 	e.size = len(e.body)
@@ -73,7 +73,7 @@ func encode(m *async.Message, fifo, keepKey bool) (entry, error) {
 // isField reports whether a header would be taken for a field of the message.
 func isField(name string) bool {
 	switch name {
-	case async.HeaderID, async.HeaderTime, async.HeaderDue, async.HeaderExpires, HeaderKey, HeaderEncoding, HeaderPacked:
+	case async.HeaderID, async.HeaderTime, async.HeaderDue, async.HeaderExpires, async.HeaderKey, HeaderEncoding, HeaderPacked:
 		return true
 	default:
 		return false

@@ -60,13 +60,13 @@ func (m *memory) recall(id string, deliveries int) int {
 	return a.attempts + max(0, deliveries-a.deliveries-1)
 }
 
-// lose keeps the ID of a receive call whose answer did not come.
-func (m *memory) lose(id string, now time.Time) {
+// lose keeps the ID of a receive call whose answer did not come, and until when SQS repeats that.
+func (m *memory) lose(id string, upTo time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	const most = 100 // as many as there can be receivers
 	if len(m.calls) < most {
-		m.calls = append(m.calls, lostCall{id: id, upTo: now.Add(lostCallTime)})
+		m.calls = append(m.calls, lostCall{id: id, upTo: upTo})
 	}
 }
 

@@ -42,7 +42,7 @@ func decode(m *async.Message, raw *types.Message, envelope Envelope, source *asy
 			setTime(&m.Due, h.value)
 		case async.HeaderExpires:
 			setTime(&m.Expires, h.value)
-		case HeaderKey:
+		case async.HeaderKey:
 			m.Key, keyed = []byte(h.value), true
 		case HeaderEncoding:
 			encoding = h.value
