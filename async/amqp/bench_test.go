@@ -43,7 +43,6 @@ func benchQueue(b *testing.B, keys int) (url, queue string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
 	ch, err := conn.Channel()
 	if err != nil {
 		b.Fatal(err)
@@ -51,7 +50,10 @@ func benchQueue(b *testing.B, keys int) (url, queue string) {
 	if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { clearReal(b, url, []string{queue, queue + deadSuffix}, nil) })
+	b.Cleanup(func() {
+		clearReal(b, conn, []string{queue, queue + deadSuffix}, nil)
+		_ = conn.Close()
+	})
 	body := bytes.Repeat([]byte("x"), benchBody)
 	for i := range b.N {
 		p := amqp091.Publishing{Body: body, MessageId: "m"}

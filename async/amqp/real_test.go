@@ -13,19 +13,18 @@ import (
 
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/component"
-	"github.com/beatlabs/patron/internal/faultnet"
 	plog "github.com/beatlabs/patron/log"
 	"github.com/beatlabs/patron/reliability"
 	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // realQueue returns a queue of the real broker that nobody else uses, and the options with which a network that can be broken leads there.
-func realQueue(t *testing.T) (string, *faultnet.Network, []OptionFunc) {
+func realQueue(t *testing.T) (string, *realWorld, []OptionFunc) {
 	t.Helper()
 	w := newRealWorld(t, newJanitor(t))
 	queue := unique("real")
-	w.janitor.add([]string{queue, queue + deadSuffix}, nil)
-	return queue, w.network, w.options()
+	t.Cleanup(func() { clearReal(t, w.janitor.conn, []string{queue, queue + deadSuffix}, nil) }) // classic queues, which go at any time
+	return queue, w, w.options()
 }
 
 func realPublisher(t *testing.T, exchange, key string, oo ...OptionFunc) async.Producer {
@@ -87,13 +86,13 @@ func within[T any](t *testing.T, d time.Duration, what string, c <-chan T) T {
 func TestRefusalsOfRealRabbitMQSayWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	base := realURL(t)
-	queue, _, oo := realQueue(t)
+	queue, w, oo := realQueue(t)
 	u, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
 	}
 	internal := unique("internal")
-	t.Cleanup(func() { clearReal(t, base, nil, []string{internal}) })
+	t.Cleanup(func() { clearReal(t, w.janitor.conn, nil, []string{internal}) })
 	wrongUser, wrongVhost := *u, *u
 	wrongUser.User = url.UserPassword("guest", secret)
 	wrongVhost.Path = "/nowhere"
@@ -183,7 +182,7 @@ func connected(t *testing.T, c *async.Component) {
 
 func TestAHalfOpenSocketIsFoundOnRealRabbitMQ(t *testing.T) {
 	t.Parallel()
-	queue, network, oo := realQueue(t)
+	queue, w, oo := realQueue(t)
 	const beat = 2 * time.Second
 	oo = append(oo, WithHeartbeat(beat))
 	started := make(chan struct{}, 10)
@@ -207,7 +206,7 @@ func TestAHalfOpenSocketIsFoundOnRealRabbitMQ(t *testing.T) {
 	}
 	within(t, 10*time.Second, "the first message", started)
 
-	network.Stall()
+	w.network.Stall()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
@@ -223,7 +222,7 @@ func TestAHalfOpenSocketIsFoundOnRealRabbitMQ(t *testing.T) {
 		}
 	}
 	t.Logf("found after %v, with a heartbeat of %v", time.Since(began), beat)
-	network.Up()
+	w.network.Up()
 	if err := direct.Send(t.Context(), &async.Message{ID: "after"}); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +231,7 @@ func TestAHalfOpenSocketIsFoundOnRealRabbitMQ(t *testing.T) {
 
 func TestAConsumerThatIsKilledIsFollowedByTheNextOnRealRabbitMQ(t *testing.T) {
 	t.Parallel()
-	queue, network, oo := realQueue(t)
+	queue, w, oo := realQueue(t)
 	first := make(chan struct{}, 100)
 	running(t, realFactory(t, queue, oo...), func(ctx context.Context, _ *async.Message) error {
 		first <- struct{}{}
@@ -248,7 +247,7 @@ func TestAConsumerThatIsKilledIsFollowedByTheNextOnRealRabbitMQ(t *testing.T) {
 	}
 	within(t, 10*time.Second, "the first start", first)
 
-	network.Down() // its sockets close, as those of a process that is killed
+	w.network.Down() // its sockets close, as those of a process that is killed
 	began := time.Now()
 	again := make(chan struct{}, 100)
 	running(t, realFactory(t, queue, at(realURL(t))), func(context.Context, *async.Message) error {
@@ -258,12 +257,12 @@ func TestAConsumerThatIsKilledIsFollowedByTheNextOnRealRabbitMQ(t *testing.T) {
 
 	within(t, 5*time.Second, "the message again", again)
 	t.Logf("again after %v", time.Since(began))
-	network.Up()
+	w.network.Up()
 }
 
 func TestADeletedQueueIsMadeAnewOnRealRabbitMQ(t *testing.T) {
 	t.Parallel()
-	queue, _, oo := realQueue(t)
+	queue, w, oo := realQueue(t)
 	got := make(chan string, 100)
 	c, _ := running(t, realFactory(t, queue, oo...), func(_ context.Context, m *async.Message) error {
 		got <- m.ID
@@ -272,7 +271,7 @@ func TestADeletedQueueIsMadeAnewOnRealRabbitMQ(t *testing.T) {
 	connected(t, c)
 	p := realPublisher(t, "", queue, oo...)
 
-	clearReal(t, realURL(t), []string{queue}, nil)
+	clearReal(t, w.janitor.conn, []string{queue}, nil)
 
 	for n := 0; ; n++ {
 		err := p.Send(t.Context(), &async.Message{ID: "2"})

@@ -3,6 +3,9 @@ package sqs
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +15,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Whoever tests against a real broker waits nearly all the time: as many cases as there are processors leave those idle. A flag of the user comes later.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // double is a way in which a queue can be used, with the traits that it must claim.
 type double struct {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/asynctest"
@@ -165,5 +164,3 @@ func TestConformanceOnRealFauxqs(t *testing.T) {
 	t.Parallel()
 	conformanceOnReal(t, endpoint(t, "PATRON_TEST_SNS_ENDPOINT"))
 }
-
-var _ = sns.New
