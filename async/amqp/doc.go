@@ -59,7 +59,10 @@
 // of its origin a crash leaves both. A Send that fails with async.ErrUnknown may have arrived. So every message may come twice, and handlers bear it.
 //
 // A queue that gives a message on because it expired does so without a confirm if it is classic: when the broker dies in that moment the message can be
-// lost. Quorum queues confirm it (x-dead-letter-strategy at-least-once).
+// lost. Quorum queues confirm it: so those of [WithQuorum] that give messages on are declared with x-dead-letter-strategy at-least-once, since a retry that
+// waits would be lost otherwise. Such a queue should not be deleted within seconds of its declaration: all of them share one supervisor in the broker, which
+// a few workers that fail at once take down, until the node is restarted and for all such queues (rabbitmq-server issue 16652; in RabbitMQ 3.10 two are
+// enough). This package deletes none.
 //
 // # Fields
 //

@@ -191,7 +191,7 @@ func onReal(t *testing.T, run suiteFunc, names ...string) {
 			run(t, b.traits, func(tb testing.TB) asynctest.Harness {
 				tb.Helper()
 				return newHarness(tb, newRealWorld(tb, j), b.options...)
-			})
+			}, asynctest.WithPatience(time.Minute))
 		})
 	}
 }

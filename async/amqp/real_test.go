@@ -115,7 +115,7 @@ func TestRefusalsOfRealRabbitMQSayWhatIsRefused(t *testing.T) {
 			return p.Send(t.Context(), &async.Message{})
 		}, "no permission"},
 		"TLS": {func() error {
-			return creates(t, realFactory(t, queue, at(strings.Replace(base, "amqp://", "amqps://", 1))))
+			return creates(t, realFactory(t, queue, at(strings.Replace(base, "amqp://", "amqps://", 1)), WithConnectTimeout(time.Minute)))
 		}, "does not speak TLS"},
 	} {
 		err := tc.do()
@@ -173,7 +173,7 @@ func TestALargeMessagePassesSmallFramesOnRealRabbitMQ(t *testing.T) {
 // connected waits until a component has its consumer.
 func connected(t *testing.T, c *async.Component) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); c.Check(t.Context()) != nil; wait(t.Context(), 5*time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); c.Check(t.Context()) != nil; wait(t.Context(), 5*time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not connected: %v", c.Check(t.Context()))
 		}
@@ -204,7 +204,7 @@ func TestAHalfOpenSocketIsFoundOnRealRabbitMQ(t *testing.T) {
 	if err := hold.Send(t.Context(), &async.Message{ID: "warm"}); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 10*time.Second, "the first message", started)
+	within(t, 30*time.Second, "the first message", started)
 
 	w.network.Stall()
 	began := time.Now()
@@ -226,7 +226,7 @@ func TestAHalfOpenSocketIsFoundOnRealRabbitMQ(t *testing.T) {
 	if err := direct.Send(t.Context(), &async.Message{ID: "after"}); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 15*time.Second, "a message after it", started)
+	within(t, 30*time.Second, "a message after it", started)
 }
 
 func TestAConsumerThatIsKilledIsFollowedByTheNextOnRealRabbitMQ(t *testing.T) {
@@ -245,7 +245,7 @@ func TestAConsumerThatIsKilledIsFollowedByTheNextOnRealRabbitMQ(t *testing.T) {
 		}
 		wait(t.Context(), 10*time.Millisecond)
 	}
-	within(t, 10*time.Second, "the first start", first)
+	within(t, 30*time.Second, "the first start", first)
 
 	w.network.Down() // its sockets close, as those of a process that is killed
 	began := time.Now()
@@ -283,7 +283,7 @@ func TestADeletedQueueIsMadeAnewOnRealRabbitMQ(t *testing.T) {
 		}
 		wait(t.Context(), 10*time.Millisecond)
 	}
-	if id := within(t, 10*time.Second, "the message", got); id != "2" {
+	if id := within(t, 30*time.Second, "the message", got); id != "2" {
 		t.Errorf("got message %q", id)
 	}
 }

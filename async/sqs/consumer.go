@@ -182,7 +182,7 @@ func (c *consumer) admit(raw []types.Message, now time.Time) []*async.Message {
 	}
 	c.mu.Unlock()
 	for i := range dd {
-		dd[i].msg.Attempt = c.memory.recall(text(dd[i].raw.MessageId), dd[i].msg.Deliveries)
+		dd[i].msg.Attempt = c.memory.starts.Before(text(dd[i].raw.MessageId), dd[i].msg.Deliveries)
 	}
 	for _, d := range stale {
 		d.msg.Claim.Lose(errAgain)
@@ -260,7 +260,7 @@ func (c *consumer) Close(ctx context.Context) error {
 	slices.SortFunc(dd, lastFirst)
 	changes := make([]change, len(dd))
 	for i, d := range dd {
-		c.memory.remember(text(d.raw.MessageId), attempt{attempts: d.msg.Attempt, deliveries: d.msg.Deliveries})
+		c.memory.starts.Keep(text(d.raw.MessageId), &d.msg)
 		changes[i] = change{delivery: d}
 	}
 	c.change(ctx, changes)

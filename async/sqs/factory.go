@@ -48,7 +48,7 @@ var (
 // What consumers need of the policy is sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and, unless a URL is given, sqs:GetQueueUrl; with
 // sqs:GetQueueAttributes they know the lag and check the redrive policy; a dead letter queue needs sqs:SendMessage, and to be listed the others, too.
 func New(client Client, queue string, oo ...OptionFunc) (async.ConsumerFactory, error) {
-	f := &factory{client: client, config: defaultConfig(), memory: newMemory()}
+	f := &factory{client: client, config: defaultConfig(), memory: new(memory)}
 	var errs []error
 	if client == nil {
 		errs = append(errs, errors.New("client is nil"))

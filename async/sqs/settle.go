@@ -129,7 +129,7 @@ func (c *consumer) giveBack(ctx context.Context, changes []change) {
 		if lane := s.delivery.msg.Lane; lane != (async.Lane{}) {
 			delays[lane] = max(delays[lane], s.delay)
 		}
-		c.memory.remember(text(s.delivery.raw.MessageId), attempt{attempts: s.settles.Message.Attempt, deliveries: s.delivery.msg.Deliveries})
+		c.memory.starts.Keep(text(s.delivery.raw.MessageId), s.settles.Message)
 	}
 	for i := range changes {
 		s := &changes[i]
