@@ -175,9 +175,9 @@ func (d *deadLetters) Remove(ctx context.Context, ll ...*async.DeadLetter) error
 	s := d.queue.store
 	for len(ids) > 0 {
 		n := min(len(ids), 1000)
-		condition, args := s.in("id", ids[:n])
+		statement, args := s.deletion("dead", ids[:n])
 		err := s.write(ctx, func(ctx context.Context, ex Tx) error {
-			_, err := ex.ExecContext(ctx, s.render(`DELETE FROM {dead} WHERE queue = ? AND `+condition), append([]any{d.queue.name}, args...)...)
+			_, err := ex.ExecContext(ctx, s.render(statement+` AND queue = ?`), append(args, d.queue.name)...)
 			return err
 		})
 		if err != nil {

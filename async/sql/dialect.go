@@ -75,6 +75,20 @@ func (d Dialect) bind(text string) string {
 	}
 }
 
+// by is a table for a SELECT or an UPDATE that is to go by an index: id, or what is behind by_ in its name. MySQL locks the rows that it looks at, not only
+// those that fit, and it looks at all of a table that it takes for small, as one is whose queue was empty when its rows were counted. So without being told
+// it would wait for whoever has published and not committed.
+func (d Dialect) by(table, index string) string {
+	switch {
+	case d != MySQL:
+		return table
+	case index == "id":
+		return table + " FORCE INDEX (PRIMARY)"
+	default:
+		return table + " FORCE INDEX (by_" + index + ")"
+	}
+}
+
 // returning reports whether a DELETE and an UPDATE can say what they touched. MariaDB can with DELETE alone.
 func (d Dialect) returning() bool { return d != MySQL }
 

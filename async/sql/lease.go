@@ -67,15 +67,15 @@ func (c *consumer) look(ctx context.Context) (prospect, error) {
 	}
 	tickets := "NULL"
 	if s.dialect == MySQL {
-		tickets = "(SELECT min(id) FROM {tickets} WHERE queue = ?)"
+		tickets = "(SELECT min(id) FROM {tickets by queue} WHERE queue = ?)"
 	}
 	args := []any{c.queue.name, from.plain, c.queue.name, from.heads}
 	if s.dialect == MySQL {
 		args = append(args, c.queue.name)
 	}
 	var p prospect
-	err := s.query(ctx, s.db, `SELECT {now}, (SELECT min(due) FROM {messages} WHERE queue = ? AND due >= ?),
-		(SELECT min(due) FROM {heads} WHERE queue = ? AND due >= ?), `+tickets, args,
+	err := s.query(ctx, s.db, `SELECT {now}, (SELECT min(due) FROM {messages by due} WHERE queue = ? AND due >= ?),
+		(SELECT min(due) FROM {heads by due} WHERE queue = ? AND due >= ?), `+tickets, args,
 		func(rows *sql.Rows) error { return rows.Scan(&p.now, &p.plain, &p.heads, &p.tickets) })
 	if err == nil && sweep {
 		c.floor.plain, c.floor.heads = below(p.plain, p.now), below(p.heads, p.now)
@@ -169,7 +169,7 @@ func (s *store) redeem(ctx context.Context, queue string) error {
 		var ids []int64
 		var args []any
 		seen := make(map[string]bool)
-		const first = `SELECT id, lane, next_id FROM {tickets} WHERE queue = ? ORDER BY id LIMIT 500{skip locked}`
+		const first = `SELECT id, lane, next_id FROM {tickets by queue} WHERE queue = ? ORDER BY id LIMIT 500{skip locked}`
 		err := s.query(ctx, ex, first, []any{queue}, func(rows *sql.Rows) error {
 			var id, next int64
 			var lane []byte
@@ -190,8 +190,8 @@ func (s *store) redeem(ctx context.Context, queue string) error {
 		if err != nil {
 			return err
 		}
-		condition, args := s.in("id", ids)
-		_, err = ex.ExecContext(ctx, s.render(`DELETE FROM {tickets} WHERE `+condition), args...)
+		statement, args := s.deletion("tickets", ids)
+		_, err = ex.ExecContext(ctx, s.render(statement), args...)
 		return err
 	})
 }
@@ -229,7 +229,7 @@ func byID(mm []*async.Message) {
 // leasePlain takes messages without a lane.
 func (c *consumer) leasePlain(ctx context.Context, ex Tx, o *owner, limit int) (mm []*async.Message, err error) {
 	s := c.queue.store
-	const due = `SELECT id FROM {messages} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id LIMIT ?{skip locked}`
+	const due = `SELECT id FROM {messages by due} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id LIMIT ?{skip locked}`
 	args := []any{o.id, c.queue.name, c.floor.plain, limit}
 	collect := func(ahead int) func(rows *sql.Rows) error {
 		return func(rows *sql.Rows) error {
@@ -269,7 +269,7 @@ func (c *consumer) mark(ctx context.Context, ex Tx, o *owner, mm []*async.Messag
 		ids[i] = deliveryOf(m).id
 	}
 	condition, args := c.queue.store.in("id", ids)
-	statement := c.queue.store.render(`UPDATE {messages} SET due = NULL, owner = ?, attempts = attempts + 1, deliveries = deliveries + 1 WHERE ` + condition)
+	statement := c.queue.store.render(`UPDATE {messages by id} SET due = NULL, owner = ?, attempts = attempts + 1, deliveries = deliveries + 1 WHERE ` + condition)
 	_, err := ex.ExecContext(ctx, statement, append([]any{o.id}, args...)...)
 	return err
 }
@@ -305,7 +305,7 @@ func (c *consumer) leaseKeys(ctx context.Context, ex Tx, o *owner, limit int) ([
 // leaseHeads takes keys.
 func (c *consumer) leaseHeads(ctx context.Context, ex Tx, o *owner, limit int) (runs []*run, err error) {
 	s := c.queue.store
-	const due = `SELECT id FROM {heads} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id LIMIT ?{skip locked}`
+	const due = `SELECT id FROM {heads by due} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id LIMIT ?{skip locked}`
 	args := []any{o.id, c.queue.name, c.floor.heads, limit}
 	collect := func(rows *sql.Rows) error {
 		r := &run{slot: -1}
@@ -329,7 +329,7 @@ func (c *consumer) leaseHeads(ctx context.Context, ex Tx, o *owner, limit int) (
 			ids[i] = r.head
 		}
 		condition, _ := s.in("id", ids)
-		_, err = ex.ExecContext(ctx, s.render(`UPDATE {heads} SET due = NULL, owner = ? WHERE `+condition), o.id)
+		_, err = ex.ExecContext(ctx, s.render(`UPDATE {heads by id} SET due = NULL, owner = ? WHERE `+condition), o.id)
 	}
 	return runs, err
 }
@@ -345,7 +345,7 @@ func (c *consumer) leaseRuns(ctx context.Context, ex Tx, o *owner, runs []*run, 
 		}
 	}
 	const (
-		first = `FROM {messages} WHERE queue = ? AND lane = ? AND id >= ? ORDER BY id LIMIT ?`
+		first = `FROM {messages by lane} WHERE queue = ? AND lane = ? AND id >= ? ORDER BY id LIMIT ?`
 		set   = `SET owner = ?, attempts = m.attempts + 1, deliveries = m.deliveries + 1`
 	)
 	switch s.dialect {

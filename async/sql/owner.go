@@ -158,12 +158,12 @@ func (o *owner) giveUp(ctx context.Context) error {
 
 // free gives back what an owner holds, with so many attempts less.
 func (s *store) free(ctx context.Context, ex Tx, id int64, unspent int) error {
-	_, err := s.exec(ctx, ex, `UPDATE {messages} SET owner = NULL, due = CASE WHEN lane IS NULL THEN {now} END,
+	_, err := s.exec(ctx, ex, `UPDATE {messages by owner} SET owner = NULL, due = CASE WHEN lane IS NULL THEN {now} END,
 		attempts = CASE WHEN attempts > 0 THEN attempts - ? ELSE 0 END WHERE owner = ?`, unspent, id)
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(ctx, ex, `UPDATE {heads} SET owner = NULL, due = {now} WHERE owner = ?`, id)
+	_, err = s.exec(ctx, ex, `UPDATE {heads by owner} SET owner = NULL, due = {now} WHERE owner = ?`, id)
 	return err
 }
 
@@ -412,9 +412,9 @@ func (q *Queue) clean(ctx context.Context) error {
 			return err
 		}
 		slices.Sort(ids)
-		condition, args := s.in("id", ids)
+		statement, args := s.deletion("messages", ids)
 		err = s.write(ctx, func(ctx context.Context, ex Tx) error {
-			_, err := ex.ExecContext(ctx, s.render(`DELETE FROM {messages} WHERE done IS NOT NULL AND `+condition), args...)
+			_, err := ex.ExecContext(ctx, s.render(statement+` AND done IS NOT NULL`), args...)
 			return err
 		})
 		if err != nil || len(ids) < cleanRows {

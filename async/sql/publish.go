@@ -114,12 +114,12 @@ func (s *store) lock(ctx context.Context, ex Tx, wanted []int64, try bool) (got 
 			s.slotClass(), array(wanted))
 		got = wanted
 	case MySQL:
-		condition, args := s.in("slot", wanted)
+		from, args := s.rows("slots", "slot", wanted)
 		end := " FOR UPDATE"
 		if try {
 			end += " SKIP LOCKED"
 		}
-		err = each(ctx, ex, s.render(`SELECT slot FROM {slots} WHERE `+condition+` ORDER BY slot`+end), args, collect)
+		err = each(ctx, ex, s.render(`SELECT d.slot FROM `+from+end), args, collect)
 		if err == nil && !try && len(got) < len(wanted) {
 			err = fmt.Errorf("table %s has %d of %d rows: call Migrate", s.text("{slots}"), len(got), len(wanted))
 		}
@@ -290,7 +290,7 @@ func (q *Queue) comeIn(ctx context.Context, ex Tx, condition string, args []any,
 	s := q.store
 	var ids []int64
 	var laned, plain []*row
-	err := each(ctx, ex, s.render(`SELECT id, `+columns+` FROM {held} WHERE queue = ? AND `+condition), args, func(rows *sql.Rows) error {
+	err := each(ctx, ex, s.render(`SELECT id, `+columns+` FROM {held by due} WHERE queue = ? AND `+condition), args, func(rows *sql.Rows) error {
 		var id int64
 		r := &row{}
 		if err := rows.Scan(&id, &r.queue, &r.lane, &r.id, &r.key, &r.headers, &r.data, &r.published, &r.scheduled, &r.expires); err != nil {
@@ -313,8 +313,8 @@ func (q *Queue) comeIn(ctx context.Context, ex Tx, condition string, args []any,
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	condition, args = s.in("id", ids)
-	if _, err := ex.ExecContext(ctx, s.render(`DELETE FROM {held} WHERE `+condition), args...); err != nil {
+	statement, args := s.deletion("held", ids)
+	if _, err := ex.ExecContext(ctx, s.render(statement), args...); err != nil {
 		return err
 	}
 	if err := q.insertLaned(ctx, ex, laned); err != nil {

@@ -248,8 +248,7 @@ func (r *run) settle(s *async.Settlement, ours bool) {
 // carryOutKind settles messages in the same way, and returns the IDs of those that were ours.
 func (c *consumer) carryOutKind(ctx context.Context, ex Tx, k kind, ids []int64) (ours []int64, err error) {
 	s := c.queue.store
-	held, args := s.in("id", ids)
-	held, args = held+` AND owner = ? AND deliveries = ?`, append(args, k.owner, k.number)
+	const ofOwner = ` AND owner = ? AND deliveries = ?`
 	collect := func(rows *sql.Rows) error {
 		var id int64
 		err := rows.Scan(&id)
@@ -261,7 +260,8 @@ func (c *consumer) carryOutKind(ctx context.Context, ex Tx, k kind, ids []int64)
 		if s.dialect != SQLite {
 			lock = " FOR UPDATE"
 		}
-		if err := each(ctx, ex, s.render(`SELECT id FROM {messages} WHERE `+held+lock), args, collect); err != nil || len(ours) == 0 {
+		from, args := s.rows("messages", "id", ids)
+		if err := each(ctx, ex, s.render(`SELECT d.id FROM `+from+ofOwner+lock), append(args, k.owner, k.number), collect); err != nil || len(ours) == 0 {
 			return nil, err
 		}
 	}
@@ -270,16 +270,18 @@ func (c *consumer) carryOutKind(ctx context.Context, ex Tx, k kind, ids []int64)
 			return nil, err
 		}
 	}
+	condition, args := s.in("id", ids)
 	var statement string
 	switch {
 	case k.verdict == async.Retry || k.verdict == async.Release:
-		statement = `UPDATE {messages} SET owner = NULL, due = CASE WHEN lane IS NULL THEN {now} + ? END, attempts = ? WHERE ` + held
+		statement = `UPDATE {messages by id} SET owner = NULL, due = CASE WHEN lane IS NULL THEN {now} + ? END, attempts = ? WHERE ` + condition
 		args = append([]any{int64(k.delay / time.Microsecond), k.attempts}, args...)
 	case k.verdict == async.Ack && c.queue.config.retention > 0:
-		statement = `UPDATE {messages} SET owner = NULL, lane = NULL, done = {now} WHERE ` + held
+		statement = `UPDATE {messages by id} SET owner = NULL, lane = NULL, done = {now} WHERE ` + condition
 	default:
-		statement = `DELETE FROM {messages} WHERE ` + held
+		statement, args = s.deletion("messages", ids)
 	}
+	statement, args = statement+ofOwner, append(args, k.owner, k.number)
 	if !s.dialect.returning() || k.alone != nil {
 		_, err = ex.ExecContext(ctx, s.render(statement), args...)
 		return ours, err
@@ -316,15 +318,7 @@ func (s *store) finish(ctx context.Context, ex Tx, owner int64, runs []*run) err
 		}
 	}
 	if len(empty) > 0 {
-		condition, args := s.in("h.id", empty)
-		// A DELETE of MySQL names the table whose rows it deletes if that has another name here.
-		begin := "DELETE FROM {heads} AS h"
-		if s.dialect == MySQL {
-			begin = "DELETE h FROM {heads} AS h"
-		}
-		_, err := ex.ExecContext(ctx, s.render(begin+` WHERE `+condition+` AND h.owner = ? AND NOT EXISTS
-			(SELECT 1 FROM {messages} AS m WHERE m.queue = h.queue AND m.lane = h.lane AND m.id >= h.next_id)`), append(args, owner)...)
-		if err != nil {
+		if err := s.removeEmpty(ctx, ex, owner, empty); err != nil {
 			return err
 		}
 	}
@@ -335,8 +329,33 @@ func (s *store) finish(ctx context.Context, ex Tx, owner int64, runs []*run) err
 		return err
 	}
 	condition, _ := s.in("id", heads)
-	_, err := ex.ExecContext(ctx, s.render(`UPDATE {heads} SET owner = NULL, due = {now} + `+choose(heads, delays)+`, next_id = `+choose(heads, nexts)+
+	_, err := ex.ExecContext(ctx, s.render(`UPDATE {heads by id} SET owner = NULL, due = {now} + `+choose(heads, delays)+`, next_id = `+choose(heads, nexts)+
 		` WHERE owner = ? AND `+condition), owner)
+	return err
+}
+
+// removeEmpty takes heads away whose lanes are empty.
+func (s *store) removeEmpty(ctx context.Context, ex Tx, owner int64, heads []int64) error {
+	const empty = ` AND h.owner = ? AND NOT EXISTS (SELECT 1 FROM {messages by lane} WHERE queue = h.queue AND lane = h.lane AND id >= h.next_id)`
+	condition, args := s.in("h.id", heads)
+	args = append(args, owner)
+	if s.dialect != MySQL {
+		_, err := ex.ExecContext(ctx, s.render(`DELETE FROM {heads} AS h WHERE `+condition+empty), args...)
+		return err
+	}
+	// In a DELETE that subquery would wait for whoever has published and not committed; in a SELECT it reads what is committed.
+	heads = nil
+	err := each(ctx, ex, s.render(`SELECT h.id FROM {heads} AS h WHERE `+condition+empty), args, func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		heads = append(heads, id)
+		return err
+	})
+	if err != nil || len(heads) == 0 {
+		return err
+	}
+	statement, args := s.deletion("heads", heads)
+	_, err = ex.ExecContext(ctx, s.render(statement), args...)
 	return err
 }
 
@@ -370,9 +389,9 @@ func (s *store) mayEmpty(ctx context.Context, ex Tx, runs []*run, wanted []int64
 	if s.dialect != MySQL || len(heads) == 0 {
 		return heads, nil
 	}
-	condition, _ := s.in("id", heads)
+	from, _ := s.rows("heads", "id", heads)
 	// Whoever makes a head of a ticket waits from here on, and we see what he has seen.
-	err = each(ctx, ex, s.render(`SELECT id FROM {heads} WHERE `+condition+` FOR UPDATE`), nil, func(rows *sql.Rows) error {
+	err = each(ctx, ex, s.render(`SELECT d.id FROM `+from+` FOR UPDATE`), nil, func(rows *sql.Rows) error {
 		var id int64
 		return rows.Scan(&id)
 	})

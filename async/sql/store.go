@@ -42,6 +42,9 @@ func newStore(db *sql.DB, d Dialect, prefix string) *store {
 	}
 	for _, table := range []string{"schema", "messages", "heads", "held", "dead", "owners", "tickets", "slots"} {
 		pairs = append(pairs, "{"+table+"}", prefix+table, "{"+table+":}", bare+table)
+		for _, by := range []string{"id", "due", "lane", "owner", "queue", "message", "msg_id"} {
+			pairs = append(pairs, "{"+table+" by "+by+"}", d.by(prefix+table, by))
+		}
 	}
 	s := &store{db: db, dialect: d, prefix: prefix, tables: strings.NewReplacer(pairs...)}
 	s.group.store = s
@@ -148,6 +151,33 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// rows is what stands behind FROM in a SELECT that locks rows, or a DELETE of them, for the rows of a table whose column, its key, is one of ids: d in that
+// statement. MySQL is made to look each of them up, see Dialect.by: even told to go by the index it reads all of it where it is short.
+func (s *store) rows(table, column string, ids []int64) (from string, args []any) {
+	if s.dialect != MySQL {
+		condition, args := s.in("d."+column, ids)
+		return "{" + table + "} AS d WHERE " + condition, args
+	}
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(id, 10))
+	}
+	return "JSON_TABLE('[" + b.String() + "]', '$[*]' COLUMNS (wanted BIGINT PATH '$')) AS w STRAIGHT_JOIN " +
+		s.dialect.by("{"+table+"} AS d", "id") + " ON d." + column + " = w.wanted WHERE TRUE", nil
+}
+
+// deletion begins a DELETE of the rows of a table with ids.
+func (s *store) deletion(table string, ids []int64) (statement string, args []any) {
+	from, args := s.rows(table, "id", ids)
+	if s.dialect == MySQL {
+		return "DELETE d FROM " + from, args
+	}
+	return "DELETE FROM " + from, args
 }
 
 // in returns the condition that column is one of ids, with its parameter if it has one. Numbers stand in the statement where the database has no arrays:

@@ -228,11 +228,14 @@ func (h *harness) FailSettlements(every int) {
 	var mu sync.Mutex
 	settled := 0
 	h.faults.set(func(query string, args []driver.NamedValue) error {
-		if !strings.HasPrefix(query, h.text("DELETE FROM @messages WHERE id")) && !strings.Contains(query, "done = ") {
+		if (!strings.HasPrefix(query, "DELETE") || !strings.Contains(query, h.text("@messages"))) && !strings.Contains(query, "done = ") {
 			return nil
 		}
-		_, ids, _ := strings.Cut(query, "WHERE id")
-		n := 1 + strings.Count(ids, ",")
+		_, ids, found := strings.Cut(query, "('[")
+		if !found {
+			_, ids, _ = strings.Cut(query, "id IN (")
+		}
+		n := 1 + strings.Count(ids[:max(0, strings.IndexAny(ids, "])"))], ",")
 		if h.dialect == psql.PostgreSQL {
 			n = 1 + strings.Count(args[0].Value.(string), ",")
 		}

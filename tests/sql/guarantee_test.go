@@ -302,6 +302,59 @@ func TestAnOpenTransactionHoldsUpNobodyButTheWritersOfItsKey(t *testing.T) {
 	})
 }
 
+// MySQL locks what a statement looks at, so one that reads a whole table waits for every row that is not committed. It does where the table is small.
+func TestAnOpenTransactionDoesNotHoldUpWhatIsDoneWithOtherMessages(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
+		if d.dialect == psql.SQLite {
+			t.Skip("a SQLite database has one writer: whoever writes holds up everybody")
+		}
+		for _, options := range [][]psql.OptionFunc{nil, {psql.WithRetention(time.Hour)}} {
+			q := d.queue(t, "orders", options...)
+			tx, err := d.db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Rollback()
+			late := message("late", "open")
+			late.Due = time.Now().Add(time.Hour)
+			if err := q.Publish(t.Context(), tx, message("open", "open"), message("", "open"), message("open", "open"), late); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			c := consume(t, q)
+			const all = 32
+			for i := range all { // each alone, so that their rows and tickets lie before and behind those of the transaction
+				send(t, q.Producer(), message([]string{"a", "b", "c", ""}[i%4], strconv.Itoa(i)))
+			}
+			verdicts := []async.Verdict{async.Retry, async.Release, async.Ack, async.Reject}
+			for left, n := all, 0; left > 0; n++ {
+				v := verdicts[n%len(verdicts)]
+				mm := c.take(1)
+				more, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				if rest, err := c.Receive(more, all); err == nil {
+					mm = append(mm, rest...)
+				}
+				cancel()
+				if err := errors.Join(c.settle(v, mm...)...); err != nil {
+					t.Fatalf("%v of %d messages: %v", v, len(mm), err)
+				}
+				if v == async.Ack || v == async.Reject {
+					left -= len(mm)
+				}
+			}
+			if took := time.Since(began); took > 30*time.Second { // MySQL waits 50 s for a lock
+				t.Errorf("it took %v", took)
+			}
+			c.Close(context.Background())
+			if err := tx.Rollback(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 func TestTablesThatAreMissingOrOfAnotherVersionAreNamed(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, d *database) {
