@@ -131,6 +131,38 @@ var childRoles = map[string]func(d *database) error{
 		}
 		return c.Close(ctx)
 	},
+	// late takes messages, says which, and settles them when it is told to. It says what became of each.
+	"late": func(d *database) error {
+		q, err := psql.New(d.db, d.dialect, "orders", psql.WithPrefix(d.prefix))
+		if err != nil {
+			return err
+		}
+		c, err := q.Create(context.Background())
+		if err != nil {
+			return err
+		}
+		var ss []async.Settlement
+		for len(ss) < 4 {
+			mm, err := c.Receive(context.Background(), 4-len(ss))
+			if err != nil {
+				return err
+			}
+			for _, m := range mm {
+				fmt.Println(m.ID)
+				ss = append(ss, async.Settlement{Message: m, Verdict: []async.Verdict{async.Ack, async.Retry, async.Release, async.Reject}[len(ss)], Cause: errInjected})
+			}
+		}
+		if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+			return err
+		}
+		if err := c.Settle(context.Background(), ss); err != nil {
+			return err
+		}
+		for _, s := range ss {
+			fmt.Println(errors.Is(s.Err, async.ErrLost))
+		}
+		return c.Close(context.Background())
+	},
 	// hold takes messages, says so, and waits for its end.
 	"hold": func(d *database) error {
 		q, err := psql.New(d.db, d.dialect, "orders", psql.WithPrefix(d.prefix))
@@ -308,6 +340,91 @@ func TestTheMessagesOfAKilledConsumerComeWithinFiveSeconds(t *testing.T) {
 			if m.Attempt > 1 || m.Deliveries > 2 {
 				t.Errorf("message %s: got attempt %d, delivery %d", m.Data, m.Attempt, m.Deliveries)
 			}
+		}
+	})
+}
+
+// A process that is stopped, by a debugger, a laptop that is shut or a virtual machine that is moved, does not know that it was.
+func TestAProcessThatWasStoppedSettlesTooLateAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, d *database) {
+		t.Helper()
+		q := d.queue(t, "orders")
+		send(t, q.Producer(), withID("a", "k"), withID("b", "k"), withID("c", "k"), withID("d", "k"))
+		cmd := command(d, "late", 0)
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer cmd.Wait()
+		defer cmd.Process.Kill()
+		out := bufio.NewScanner(stdout)
+		say := func(n int) (said []string) {
+			for len(said) < n && out.Scan() {
+				said = append(said, out.Text())
+			}
+			return said
+		}
+		if said := say(4); !slices.Equal(said, []string{"a", "b", "c", "d"}) {
+			t.Fatalf("the child said %v", said)
+		}
+		c := consume(t, q)
+		await(t, "it is stopped outside of a transaction", func() bool {
+			if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			short, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := d.direct.ExecContext(short, d.text("UPDATE @owners SET process = process"))
+			if err != nil {
+				cmd.Process.Signal(syscall.SIGCONT)
+			}
+			return err == nil
+		})
+
+		var got []string
+		for len(got) < 3 { // the last one is kept while the child goes on
+			mm := c.take(1)
+			c.ack(mm...)
+			for _, m := range mm {
+				got = append(got, m.ID)
+				if m.Attempt != 1 || m.Deliveries != 2 {
+					t.Errorf("message %s: got attempt %d, delivery %d, want 1 and 2", m.ID, m.Attempt, m.Deliveries)
+				}
+			}
+		}
+		held := c.take(1)
+		send(t, q.Producer(), withID("e", "k"))
+		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stdin.Write([]byte("go on\n")); err != nil {
+			t.Fatal(err)
+		}
+
+		if said := say(4); !slices.Equal(said, []string{"true", "true", "true", "true"}) {
+			t.Errorf("late settlements were refused: %v, want all", said)
+		}
+		c.ack(held...)
+		got = append(got, held[0].ID)
+		last := c.take(1)
+		c.ack(last...)
+		got = append(got, last[0].ID)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("child: %v", err)
+		}
+		if !slices.Equal(got, []string{"a", "b", "c", "d", "e"}) {
+			t.Errorf("got %v, want each once, in order", got)
+		}
+		if n := d.number(t, "SELECT (SELECT count(*) FROM @messages) + (SELECT count(*) FROM @dead)"); n != 0 {
+			t.Errorf("%d messages or dead letters are left, want none", n)
 		}
 	})
 }
