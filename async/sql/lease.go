@@ -234,7 +234,9 @@ func (c *consumer) leasePlain(ctx context.Context, ex Tx, o *owner, limit int) (
 	collect := func(ahead int) func(rows *sql.Rows) error {
 		return func(rows *sql.Rows) error {
 			m, err := c.deliver(rows, o, ahead)
-			mm = append(mm, m)
+			if err == nil {
+				mm = append(mm, m)
+			}
 			return err
 		}
 	}
@@ -340,7 +342,9 @@ func (c *consumer) leaseRuns(ctx context.Context, ex Tx, o *owner, runs []*run, 
 	collect := func(ahead int) func(rows *sql.Rows) error {
 		return func(rows *sql.Rows) error {
 			m, err := c.deliver(rows, o, ahead)
-			mm = append(mm, m)
+			if err == nil {
+				mm = append(mm, m)
+			}
 			return err
 		}
 	}
