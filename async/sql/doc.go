@@ -25,9 +25,11 @@
 // Leases belong to an owner, which is a consumer. It writes a heartbeat, which is compared by the database's clock alone; with PostgreSQL and MySQL its
 // connection also holds a lock (of the session), so that its end is seen at once. What is leased to an owner that is gone goes back, all at once, its
 // attempts
-// spent: a message that takes its process down ends as a dead letter, see async.ErrExhausted. Since a start cannot be told from a message that only waited in
-// that process, async.Traits.ExactAttempts is not set, and the engine forgives ten. What is released, and what is unsettled when a consumer is closed, goes
-// back with its attempts not spent. Every settlement compares owner and delivery, so a late one changes nothing and gets async.ErrLost.
+// spent: a message that takes its process down ends as a dead letter, see async.ErrExhausted. An attempt is spent when a message is leased, so a message that
+// only waited in a process that died has spent one, too. Therefore async.Traits.ExactAttempts is not set, and the engine forgives ten: a message is dead that
+// was in as many processes that died as the policy allows tries, and ten more, whether it killed them or not. What is released, and what is unsettled when a
+// consumer is closed, goes back with its attempts not spent. Every settlement compares owner and delivery, so a late one changes nothing and gets
+// async.ErrLost.
 //
 // A consumer of PostgreSQL or MySQL keeps one connection of the pool for as long as it lives. Behind a pooler that gives transactions any session, and with
 // Galera, use [WithHeartbeatOnly].
@@ -69,11 +71,32 @@
 // driver: by the
 // methods SQLState and Code, which those of pgx, lib/pq and modernc.org/sqlite have, and by the texts of go-sql-driver/mysql and mattn/go-sqlite3.
 //
+// # Sizing
+//
+// A message is one row with one or two index entries beside its key, written once, changed once by its lease and deleted once; with [WithRetention] it is
+// changed instead, and the table holds as much as arrives in that time: an hour or a day is fine, an archive belongs elsewhere. Nothing reads more of the
+// table than it gives out, so what waits costs room and no time. Dead letters stay until they are removed.
+//
+// Connections: a consumer of PostgreSQL or MySQL keeps one, uses one for Receive, one for Settle and now and then one for its upkeep; a Send uses one while it
+// lasts. So allow for four for each consumer and one for each Send at a time (SetMaxOpenConns, and set SetMaxIdleConns as high), and let max_connections
+// of the server be that times the number of processes. Many components can share a pool, and one with a high concurrency needs no more than another.
+//
+// Each message leaves two dead rows behind, which autovacuum of PostgreSQL removes; by default it waits for a fifth of the table, and after a backlog
+// that is too much. Worth having for the tables messages and heads, as your own migration:
+//
+//	ALTER TABLE patron_messages SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0)
+//	ALTER TABLE patron_heads SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0)
+//
+// MySQL purges by itself. Both can only remove what no open transaction might see, so bound those (idle_in_transaction_session_timeout, for instance).
+//
 // # SQLite
 //
 // Open the file with journal_mode=WAL, synchronous=FULL (or you lose confirmed messages with the power) and a busy_timeout, with modernc.org/sqlite:
 //
 //	sql.Open("sqlite", "file:orders.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(5000)")
+//
+// A process that cannot write a heartbeat for three and a half of them, stopped by a debugger or locked out by a transaction of yours, loses its leases: others
+// process its messages, its late settlements get async.ErrLost and change nothing, and it goes on with leases that are new.
 //
 // A SQLite database has one writer. All writes of a [Queue] are joined into common transactions, so use one Queue for all that publishes and consumes in
 // a process.
