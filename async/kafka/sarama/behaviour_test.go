@@ -35,7 +35,7 @@ func newBench(t *testing.T, oo ...sarama.OptionFunc) *bench {
 	t.Cleanup(cluster.Close)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	t.Cleanup(cancel)
-	h := shape{options: append([]sarama.OptionFunc{sarama.WithSession(500 * time.Millisecond)}, oo...)}.harness(t, cluster.ListenAddrs(), "orders", "billing", nil)
+	h := shape{options: append([]sarama.OptionFunc{sarama.WithSession(10 * time.Second)}, oo...)}.harness(t, cluster.ListenAddrs(), "orders", "billing", nil)
 	return &bench{T: t, cluster: cluster, harness: h, ctx: ctx}
 }
 
@@ -114,7 +114,7 @@ func idsOf(mm []*async.Message) []string {
 
 func TestACrashRepeatsOnlyWhatWasInFlight(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBench(t, sarama.WithSession(500*time.Millisecond)) // for as long as which those that died are waited for
 	ids := b.send(6)
 	c := b.open()
 	mm := b.take(c, 6)
@@ -136,7 +136,7 @@ func TestACrashRepeatsOnlyWhatWasInFlight(t *testing.T) {
 
 func TestAMessageThatTakesItsProcessDownIsCounted(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newBench(t, sarama.WithSession(500*time.Millisecond)) // for as long as which those that died are waited for
 	ids := b.send(3)
 	c := b.open()
 	b.take(c, 3)
