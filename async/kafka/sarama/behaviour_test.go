@@ -114,7 +114,7 @@ func idsOf(mm []*async.Message) []string {
 
 func TestACrashRepeatsOnlyWhatWasInFlight(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, sarama.WithSession(500*time.Millisecond)) // for as long as which those that died are waited for
+	b := newBench(t, sarama.WithSession(500*time.Millisecond)) // so long are the dead waited for
 	ids := b.send(6)
 	c := b.open()
 	mm := b.take(c, 6)
@@ -136,7 +136,7 @@ func TestACrashRepeatsOnlyWhatWasInFlight(t *testing.T) {
 
 func TestAMessageThatTakesItsProcessDownIsCounted(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, sarama.WithSession(500*time.Millisecond)) // for as long as which those that died are waited for
+	b := newBench(t, sarama.WithSession(500*time.Millisecond)) // so long are the dead waited for
 	ids := b.send(3)
 	c := b.open()
 	b.take(c, 3)
