@@ -203,7 +203,11 @@ func live(ctx context.Context, t *testing.T, h *harness, s *seen, random *rand.R
 		return
 	}
 	member := sarama.MemberOf(c)
-	life, end := context.WithTimeout(ctx, time.Duration(200+random.IntN(800))*time.Millisecond)
+	lasts := time.Duration(2000+random.IntN(2000)) * time.Millisecond // of three members one comes or goes every 500 ms
+	if deadly {
+		lasts /= 4
+	}
+	life, end := context.WithTimeout(ctx, lasts)
 	defer end()
 	stop := make(chan struct{})
 	defer close(stop)
