@@ -97,8 +97,8 @@ func (h *fifoHarness) Lose() {
 	}
 }
 
-// realVisibility is short, so that the suite need not wait long for what comes back.
-const realVisibility = 4 * time.Second
+// realVisibility is short, so that the suite need not wait long for what comes back, and long enough for a busy machine to extend it in time.
+const realVisibility = 8 * time.Second
 
 func realTraits(suffix string) async.Traits {
 	t := standardTraits()
