@@ -149,12 +149,12 @@ func produceConcurrent(s *stage) {
 		mm := s.messages("k"+strconv.Itoa(i), each)
 		ids = append(ids, idsOf(mm)...)
 		wg.Go(func() {
-			ctx, cancel := s.limited()
-			defer cancel()
 			for _, m := range mm {
+				ctx, cancel := s.limited() // of each Send: together they may take long where every commit is a write to the disk
 				if err := p.Send(ctx, m); err != nil {
 					s.Errorf("send: %v", err)
 				}
+				cancel()
 			}
 		})
 	}
