@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/beatlabs/patron"
+	"github.com/beatlabs/patron/async"
+)
+
+// consume runs a service that writes an effect for each message, until it is stopped.
+func consume(ctx context.Context, s setting) error {
+	effects, err := openRecord(filepath.Join(s.dir, effectsName))
+	if err != nil {
+		return err
+	}
+	defer effects.close()
+	factory, err := systems()[s.broker].consumer(s)
+	if err != nil {
+		return err
+	}
+	component, err := async.New("chaos", factory, handler(effects, s.wrong), async.WithConcurrency(16), async.WithMaxHeld(512), async.WithTries(1000))
+	if err != nil {
+		return err
+	}
+	service, err := patron.New("chaos", "1.0.0", patron.WithoutHTTP(), patron.WithComponents(component))
+	if err != nil {
+		return err
+	}
+	return service.Run(ctx)
+}
+
+func handler(effects *record, wrong string) async.ProcessorFunc {
+	effect := func(msg *async.Message) error {
+		id, _, _ := strings.Cut(string(msg.Data), " ")
+		e, err := parseEntry(id)
+		if err != nil {
+			return fmt.Errorf("message %q: %w", msg.ID, err)
+		}
+		return effects.add(e)
+	}
+	if wrong != wrongSettle {
+		return func(_ context.Context, msg *async.Message) error { return effect(msg) }
+	}
+	// The effect comes after the settlement: what a kill meets in between is lost.
+	late := make(chan *async.Message, 1024)
+	go func() {
+		for msg := range late {
+			time.Sleep(time.Millisecond)
+			_ = effect(msg)
+		}
+	}()
+	return func(_ context.Context, msg *async.Message) error {
+		late <- msg.Clone()
+		return nil
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/beatlabs/patron/async"
+)
+
+// bodySize is that of a message.
+const bodySize = 200
+
+// produce publishes the keys of this producer: those of a worker in turn, the messages of a key one after another, each when the one before it is confirmed.
+func produce(ctx context.Context, s setting) error {
+	confirmed, err := openRecord(filepath.Join(s.dir, confirmedName))
+	if err != nil {
+		return err
+	}
+	defer confirmed.close()
+	producer, err := systems()[s.broker].producer(s)
+	if err != nil {
+		return err
+	}
+	defer producer.Close(context.WithoutCancel(ctx))
+
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	pace := newPace(s.rate / s.producers)
+	var workers sync.WaitGroup
+	for w := range s.workers {
+		workers.Go(func() {
+			var keys []int
+			for key := range s.keys {
+				if key%s.producers == s.instance && key/s.producers%s.workers == w {
+					keys = append(keys, key)
+				}
+			}
+			for seq := 0; len(keys) > 0; seq++ {
+				left := keys[:0]
+				for _, key := range keys {
+					if seq >= s.of(key) {
+						continue
+					}
+					left = append(left, key)
+					e := entry{key, seq}
+					if pace.wait(ctx) != nil || publish(ctx, producer, e) != nil {
+						return
+					}
+					if err := confirmed.add(e); err != nil {
+						fail(err)
+						return
+					}
+				}
+				keys = left
+			}
+		})
+	}
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// publish sends until it is confirmed: an unknown outcome is sent again, with the same ID.
+func publish(ctx context.Context, producer async.Producer, e entry) error {
+	const longest = time.Second
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, longest) {
+		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := producer.Send(limited, message(e))
+		cancel()
+		if err == nil {
+			return nil
+		}
+		fmt.Println("publish", e, err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+func message(e entry) *async.Message {
+	body := append([]byte(e.String()), ' ')
+	return &async.Message{
+		ID: e.String(), Key: []byte("k" + strconv.Itoa(e.key)), Time: time.Now(), Data: append(body, bytes.Repeat([]byte{'x'}, bodySize-len(body))...),
+	}
+}
+
+// pace spreads events evenly over time.
+type pace struct {
+	mu    sync.Mutex
+	next  time.Time
+	every time.Duration
+}
+
+func newPace(rate int) *pace {
+	if rate <= 0 {
+		return &pace{}
+	}
+	return &pace{next: time.Now(), every: time.Second / time.Duration(rate)}
+}
+
+func (p *pace) wait(ctx context.Context) error {
+	if p.every == 0 {
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	at := p.next
+	p.next = p.next.Add(p.every)
+	p.mu.Unlock()
+	wait := time.Until(at)
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/beatlabs/patron/tests/broker"
+)
+
+// The records of a run.
+const (
+	confirmedName = "confirmed"
+	effectsName   = "effects"
+)
+
+// run is one run: its broker, its processes and what they have done so far.
+type run struct {
+	setting setting
+	output  io.Writer
+	random  *rand.Rand
+
+	broker    *broker.Broker
+	producers []*process
+	consumers []*process
+	confirmed *follower
+	effects   *follower
+	tally     *tally
+
+	began time.Time
+}
+
+// chaos makes a run and returns what came of it.
+func chaos(ctx context.Context, s setting, output io.Writer) (v verdict, err error) {
+	if s.seed == 0 {
+		s.seed = time.Now().UnixNano()
+	}
+	temporary := s.dir == ""
+	if temporary {
+		if s.dir, err = os.MkdirTemp("", "chaos-"); err != nil {
+			return v, err
+		}
+	}
+	r := &run{setting: s, output: output, random: rand.New(rand.NewPCG(uint64(s.seed), 0)), tally: newTally(s.keys)}
+	r.sayf("%s: %d messages, %d keys, seed %d, records in %s", s.broker, s.messages, s.keys, s.seed, s.dir)
+	v, err = r.play(ctx)
+	if temporary && err == nil {
+		err = os.RemoveAll(s.dir)
+	}
+	return v, err
+}
+
+func (r *run) sayf(format string, args ...any) {
+	_, _ = fmt.Fprintf(r.output, "chaos: "+format+"\n", args...)
+}
+
+// play starts everything, kills at the moments that were drawn, waits for the effects and stops everything.
+func (r *run) play(ctx context.Context) (v verdict, err error) {
+	system := systems()[r.setting.broker]
+	r.broker, err = broker.Start(ctx, broker.Spec{Kind: system.kind, Nodes: system.nodes, Dir: filepath.Join(r.setting.dir, "broker"), Progress: r.output})
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, r.broker.Kill(context.WithoutCancel(ctx))) }()
+	r.setting.address = r.broker.Kind().Value(r.broker.Address())
+	if err := system.prepare(ctx, r.setting); err != nil {
+		return v, err
+	}
+	if r.confirmed, err = follow(filepath.Join(r.setting.dir, confirmedName)); err != nil {
+		return v, err
+	}
+	defer r.confirmed.close()
+	if r.effects, err = follow(filepath.Join(r.setting.dir, effectsName)); err != nil {
+		return v, err
+	}
+	defer r.effects.close()
+
+	defer r.killAll()
+	if err := r.startAll(); err != nil {
+		return v, err
+	}
+	r.began = time.Now()
+	if err := r.watch(ctx); err != nil {
+		return r.tally.verdict(), err
+	}
+	took := time.Since(r.began)
+	for _, p := range r.producers {
+		err = errors.Join(err, p.wait())
+	}
+	for _, p := range r.consumers {
+		err = errors.Join(err, p.stop())
+	}
+	err = errors.Join(err, r.read())
+	v = r.tally.verdict()
+	r.sayf("%v in %v, %.0f a second", v, took.Round(time.Millisecond), float64(v.Confirmed)/took.Seconds())
+	return v, err
+}
+
+func (r *run) startAll() error {
+	for i := range r.setting.consumers {
+		p := newProcess(r.setting, roleConsume, i)
+		if err := p.start(); err != nil {
+			return err
+		}
+		r.consumers = append(r.consumers, p)
+	}
+	for i := range r.setting.producers {
+		p := newProcess(r.setting, roleProduce, i)
+		if err := p.start(); err != nil {
+			return err
+		}
+		r.producers = append(r.producers, p)
+	}
+	return nil
+}
+
+func (r *run) killAll() {
+	for _, p := range slices.Concat(r.producers, r.consumers) {
+		p.kill()
+	}
+}
+
+// strike is something bad at a moment: when so many messages have had their effect.
+type strike struct {
+	at   int
+	what func(ctx context.Context) error
+	name string
+}
+
+// strikes draws the moments. They are moments of the traffic and not of the clock, so that every one of them meets messages.
+func (r *run) strikes() []strike {
+	var ss []strike
+	add := func(n int, name string, what func(ctx context.Context) error) {
+		for range n {
+			ss = append(ss, strike{at: r.random.IntN(r.setting.messages * 19 / 20), what: what, name: name})
+		}
+	}
+	nodes := r.broker.Nodes()
+	for i := range r.setting.brokerKills {
+		node := nodes[(i+r.random.IntN(len(nodes)))%len(nodes)]
+		add(1, "kill of the broker at "+node.Address(), func(ctx context.Context) error {
+			if err := node.Kill(ctx); err != nil {
+				return err
+			}
+			return node.Start(ctx)
+		})
+	}
+	for range r.setting.consumerKills {
+		p := r.consumers[r.random.IntN(len(r.consumers))]
+		add(1, "kill of "+p.name, func(context.Context) error {
+			p.kill()
+			return p.start()
+		})
+	}
+	for range r.setting.leaves {
+		p := r.consumers[r.random.IntN(len(r.consumers))]
+		add(1, "leave of "+p.name, func(context.Context) error {
+			if err := p.stop(); err != nil {
+				return err
+			}
+			return p.start()
+		})
+	}
+	slices.SortStableFunc(ss, func(a, b strike) int { return a.at - b.at })
+	return ss
+}
+
+// watch follows the records, strikes, and returns when every message had its effect, or why that will not be.
+func (r *run) watch(ctx context.Context) error {
+	strikes := r.strikes()
+	struck := make(chan error, 1)
+	busy := false
+	moved, last := time.Now(), 0
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	defer func() {
+		if busy {
+			<-struck
+		}
+	}()
+	for {
+		if err := r.read(); err != nil {
+			return err
+		}
+		if now := r.tally.distinct + r.tally.sent; now != last {
+			moved, last = time.Now(), now
+		}
+		switch {
+		case r.tally.sent == r.setting.messages && r.tally.distinct >= r.setting.messages && !busy && len(strikes) == 0:
+			return nil
+		case time.Since(moved) > r.setting.patience && !busy:
+			// Nothing more will come: the verdict says what is lost.
+			if r.tally.sent < r.setting.messages {
+				return fmt.Errorf("%d of %d messages are confirmed, and nothing moves for %v; see %s", r.tally.sent, r.setting.messages, r.setting.patience, r.setting.dir)
+			}
+			return nil
+		case !busy && len(strikes) > 0 && (r.tally.distinct >= strikes[0].at || r.tally.distinct >= r.setting.messages):
+			s := strikes[0]
+			strikes = strikes[1:]
+			busy = true
+			r.sayf("%6.1fs %d confirmed, %d effects: %s", time.Since(r.began).Seconds(), r.tally.sent, r.tally.effects, s.name)
+			go func() { struck <- s.what(ctx) }()
+		}
+		if err := r.died(); err != nil && !busy {
+			return err
+		}
+		select {
+		case err := <-struck:
+			busy = false
+			if err != nil {
+				return err
+			}
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// died says which process has ended by itself.
+func (r *run) died() error {
+	for _, p := range r.consumers {
+		if p.ended() {
+			return errors.Join(fmt.Errorf("%s has ended", p.name), p.wait())
+		}
+	}
+	for _, p := range r.producers {
+		if p.ended() {
+			if err := p.wait(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// read takes note of what was written since the last time. Effects may be read before the confirmation of their message was written.
+func (r *run) read() error {
+	var errs []error
+	err := r.confirmed.next(func(e entry) { errs = append(errs, r.tally.confirm(e)) })
+	errs = append(errs, err, r.effects.next(func(e entry) { r.tally.effect(e, r.setting.of) }))
+	return errors.Join(errs...)
+}
