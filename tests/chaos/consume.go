@@ -11,9 +11,12 @@ import (
 	"github.com/beatlabs/patron/async"
 )
 
+// tries are many: the kills shall not use them up, since what is started too often is a dead letter, and so has no effect.
+const tries = 50
+
 // consume runs a service that writes an effect for each message, until it is stopped.
 func consume(ctx context.Context, s setting) error {
-	effects, err := openRecord(filepath.Join(s.dir, effectsName))
+	effects, err := openRecord(filepath.Join(s.dir, effectsName), s.instance)
 	if err != nil {
 		return err
 	}
@@ -22,7 +25,7 @@ func consume(ctx context.Context, s setting) error {
 	if err != nil {
 		return err
 	}
-	component, err := async.New("chaos", factory, handler(effects, s.wrong), async.WithConcurrency(16), async.WithMaxHeld(512), async.WithTries(1000))
+	component, err := async.New("chaos", factory, handler(effects, s.wrong), async.WithConcurrency(16), async.WithMaxHeld(512), async.WithTries(tries))
 	if err != nil {
 		return err
 	}
@@ -36,7 +39,7 @@ func consume(ctx context.Context, s setting) error {
 func handler(effects *record, wrong string) async.ProcessorFunc {
 	effect := func(msg *async.Message) error {
 		id, _, _ := strings.Cut(string(msg.Data), " ")
-		e, err := parseEntry(id)
+		e, err := parseID(id)
 		if err != nil {
 			return fmt.Errorf("message %q: %w", msg.ID, err)
 		}

@@ -49,11 +49,11 @@ func judge(ctx context.Context, s setting, output io.Writer) error {
 		return err
 	}
 	if s.wrong == "" {
-		return v.err(s.duplicates)
+		return v.err(s.duplicates, s.least)
 	}
 	if v.Lost == 0 {
 		return fmt.Errorf("the wrong build %s was not found out: %v", s.wrong, v)
 	}
-	_, _ = fmt.Fprintf(output, "chaos: the wrong build %s was found out: %v\n", s.wrong, v.err(1))
+	_, _ = fmt.Fprintf(output, "chaos: the wrong build %s was found out: %v\n", s.wrong, v.err(1, 0))
 	return nil
 }

@@ -17,7 +17,7 @@ const bodySize = 200
 
 // produce publishes the keys of this producer: those of a worker in turn, the messages of a key one after another, each when the one before it is confirmed.
 func produce(ctx context.Context, s setting) error {
-	confirmed, err := openRecord(filepath.Join(s.dir, confirmedName))
+	confirmed, err := openRecord(filepath.Join(s.dir, confirmedName), s.instance)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func produce(ctx context.Context, s setting) error {
 						continue
 					}
 					left = append(left, key)
-					e := entry{key, seq}
+					e := entry{key: key, seq: seq}
 					if pace.wait(ctx) != nil || publish(ctx, producer, e) != nil {
 						return
 					}
@@ -74,7 +74,7 @@ func publish(ctx context.Context, producer async.Producer, e entry) error {
 		if err == nil {
 			return nil
 		}
-		fmt.Println("publish", e, err)
+		fmt.Println(time.Now().Format(time.TimeOnly), "publish", e.ID(), err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -84,9 +84,9 @@ func publish(ctx context.Context, producer async.Producer, e entry) error {
 }
 
 func message(e entry) *async.Message {
-	body := append([]byte(e.String()), ' ')
+	body := append([]byte(e.ID()), ' ')
 	return &async.Message{
-		ID: e.String(), Key: []byte("k" + strconv.Itoa(e.key)), Time: time.Now(), Data: append(body, bytes.Repeat([]byte{'x'}, bodySize-len(body))...),
+		ID: e.ID(), Key: []byte("k" + strconv.Itoa(e.key)), Time: time.Now(), Data: append(body, bytes.Repeat([]byte{'x'}, bodySize-len(body))...),
 	}
 }
 

@@ -67,7 +67,7 @@ func (r *run) play(ctx context.Context) (v verdict, err error) {
 	if err != nil {
 		return v, err
 	}
-	defer func() { err = errors.Join(err, r.broker.Kill(context.WithoutCancel(ctx))) }()
+	defer func() { err = errors.Join(err, r.broker.Remove(context.WithoutCancel(ctx))) }()
 	r.setting.address = r.broker.Kind().Value(r.broker.Address())
 	if err := system.prepare(ctx, r.setting); err != nil {
 		return v, err
@@ -90,6 +90,9 @@ func (r *run) play(ctx context.Context) (v verdict, err error) {
 		return r.tally.verdict(), err
 	}
 	took := time.Since(r.began)
+	if r.tally.distinct < r.setting.messages {
+		took -= r.setting.patience
+	}
 	for _, p := range r.producers {
 		err = errors.Join(err, p.wait())
 	}
@@ -98,7 +101,8 @@ func (r *run) play(ctx context.Context) (v verdict, err error) {
 	}
 	err = errors.Join(err, r.read())
 	v = r.tally.verdict()
-	r.sayf("%v in %v, %.0f a second", v, took.Round(time.Millisecond), float64(v.Confirmed)/took.Seconds())
+	v.Took = took
+	r.sayf("%v", v)
 	return v, err
 }
 
@@ -126,99 +130,63 @@ func (r *run) killAll() {
 	}
 }
 
-// strike is something bad at a moment: when so many messages have had their effect.
-type strike struct {
-	at   int
-	what func(ctx context.Context) error
-	name string
-}
-
-// strikes draws the moments. They are moments of the traffic and not of the clock, so that every one of them meets messages.
-func (r *run) strikes() []strike {
-	var ss []strike
-	add := func(n int, name string, what func(ctx context.Context) error) {
-		for range n {
-			ss = append(ss, strike{at: r.random.IntN(r.setting.messages * 19 / 20), what: what, name: name})
-		}
-	}
-	nodes := r.broker.Nodes()
-	for i := range r.setting.brokerKills {
-		node := nodes[(i+r.random.IntN(len(nodes)))%len(nodes)]
-		add(1, "kill of the broker at "+node.Address(), func(ctx context.Context) error {
-			if err := node.Kill(ctx); err != nil {
-				return err
-			}
-			return node.Start(ctx)
-		})
-	}
-	for range r.setting.consumerKills {
-		p := r.consumers[r.random.IntN(len(r.consumers))]
-		add(1, "kill of "+p.name, func(context.Context) error {
-			p.kill()
-			return p.start()
-		})
-	}
-	for range r.setting.leaves {
-		p := r.consumers[r.random.IntN(len(r.consumers))]
-		add(1, "leave of "+p.name, func(context.Context) error {
-			if err := p.stop(); err != nil {
-				return err
-			}
-			return p.start()
-		})
-	}
-	slices.SortStableFunc(ss, func(a, b strike) int { return a.at - b.at })
-	return ss
-}
-
 // watch follows the records, strikes, and returns when every message had its effect, or why that will not be.
 func (r *run) watch(ctx context.Context) error {
-	strikes := r.strikes()
-	struck := make(chan error, 1)
-	busy := false
+	nodes, consumers := r.drawBroker(), r.drawConsumers()
+	lanes := []*lane{nodes, consumers}
+	defer func() {
+		for _, l := range lanes {
+			if l.busy {
+				<-l.done
+			}
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	moved, last := time.Now(), 0
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	defer func() {
-		if busy {
-			<-struck
-		}
-	}()
 	for {
 		if err := r.read(); err != nil {
 			return err
 		}
-		if now := r.tally.distinct + r.tally.sent; now != last {
+		if now := r.tally.distinct + r.tally.sent; now != last || nodes.busy || consumers.busy {
 			moved, last = time.Now(), now
 		}
-		switch {
-		case r.tally.sent == r.setting.messages && r.tally.distinct >= r.setting.messages && !busy && len(strikes) == 0:
+		complete := r.tally.sent == r.setting.messages && r.tally.distinct >= r.setting.messages
+		if complete && nodes.idle() && consumers.idle() {
 			return nil
-		case time.Since(moved) > r.setting.patience && !busy:
-			// Nothing more will come: the verdict says what is lost.
+		}
+		if still := time.Since(moved); still > r.setting.patience {
 			if r.tally.sent < r.setting.messages {
-				return fmt.Errorf("%d of %d messages are confirmed, and nothing moves for %v; see %s", r.tally.sent, r.setting.messages, r.setting.patience, r.setting.dir)
+				return fmt.Errorf("%d of %d messages are confirmed, and nothing moves for %v", r.tally.sent, r.setting.messages, still.Round(time.Second))
 			}
-			return nil
-		case !busy && len(strikes) > 0 && (r.tally.distinct >= strikes[0].at || r.tally.distinct >= r.setting.messages):
-			s := strikes[0]
-			strikes = strikes[1:]
-			busy = true
-			r.sayf("%6.1fs %d confirmed, %d effects: %s", time.Since(r.began).Seconds(), r.tally.sent, r.tally.effects, s.name)
-			go func() { struck <- s.what(ctx) }()
+			return nil // no more will come: the verdict says what is lost
 		}
-		if err := r.died(); err != nil && !busy {
-			return err
+		for _, l := range lanes {
+			if s, ok := l.due(r.tally.distinct); ok {
+				l.busy = true
+				r.sayf("%6.1fs %d confirmed, %d effects: %s", time.Since(r.began).Seconds(), r.tally.sent, r.tally.effects, s.name())
+				go func() { l.done <- s.what(ctx) }()
+			}
 		}
-		select {
-		case err := <-struck:
-			busy = false
-			if err != nil {
+		if !consumers.busy { // which stops and starts them
+			if err := r.died(); err != nil {
 				return err
 			}
+		}
+		var err error
+		select {
+		case err = <-nodes.done:
+			nodes.busy = false
+		case err = <-consumers.done:
+			consumers.busy = false
 		case <-tick.C:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

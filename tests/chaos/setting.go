@@ -10,7 +10,7 @@ import (
 
 // setting says what a run does. Its processes get the same one on their command lines.
 type setting struct {
-	broker        string // rabbitmq, kafka, kafka3
+	broker        string // one of systems
 	address       string // of the broker; set by the controller for its processes
 	dir           string // of the records
 	messages      int
@@ -25,6 +25,7 @@ type setting struct {
 	seed          int64
 	wrong         string // "", acks1, settle-first
 	duplicates    float64
+	least         float64       // messages handled a second
 	patience      time.Duration // the longest time without progress
 	instance      int           // of the process
 	stream        string        // topic or queue, and group
@@ -40,7 +41,7 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	s := setting{}
 	fs := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	fs.SetOutput(output)
-	fs.StringVar(&s.broker, "broker", "rabbitmq", "rabbitmq, kafka (one node) or kafka3 (three, any of which is killed)")
+	fs.StringVar(&s.broker, "broker", "rabbitmq", "one of "+systemNames()+"; kafka is one node, kafka3 are three, any of which is killed")
 	fs.IntVar(&s.messages, "messages", 100_000, "how many are published")
 	fs.IntVar(&s.keys, "keys", 512, "over which they are spread")
 	fs.IntVar(&s.producers, "producers", 2, "processes that publish")
@@ -53,6 +54,7 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	fs.Int64Var(&s.seed, "seed", 0, "of the moments; 0: another one each time")
 	fs.StringVar(&s.wrong, "wrong", "", "run a wrong build, which must be found out: acks1 (a producer that takes the word of one replica) or settle-first")
 	fs.Float64Var(&s.duplicates, "duplicates", 0.003, "the share of messages that may be handled twice")
+	fs.Float64Var(&s.least, "least", 0, "how many messages must be handled a second")
 	fs.DurationVar(&s.patience, "patience", time.Minute, "the longest time without progress")
 	fs.StringVar(&s.dir, "dir", "", "where records and logs go (default: a temporary directory, which is kept after a failure)")
 	fs.StringVar(&s.address, "address", "", "")
@@ -76,13 +78,13 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 		}
 	}
 	if _, ok := systems()[s.broker]; !ok {
-		errs = append(errs, fmt.Errorf("-broker %q: want rabbitmq, kafka or kafka3", s.broker))
+		errs = append(errs, fmt.Errorf("-broker %q: want one of %s", s.broker, systemNames()))
 	}
 	switch s.wrong {
 	case "", wrongSettle:
 	case wrongAcks:
-		if s.broker == "rabbitmq" {
-			errs = append(errs, errors.New("-wrong acks1: only with kafka and kafka3"))
+		if s.broker != "kafka3" {
+			errs = append(errs, fmt.Errorf("-wrong acks1 with -broker %s: want kafka3, where there are replicas", s.broker))
 		}
 	default:
 		errs = append(errs, fmt.Errorf("-wrong %q: want acks1 or settle-first", s.wrong))

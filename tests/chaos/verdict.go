@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // tally compares what was confirmed with what had an effect, while both grow.
@@ -15,6 +16,7 @@ type tally struct {
 	disorder  int
 	foreign   int
 	sent      int
+	last      int // the instance that wrote the last effect
 	example   string
 }
 
@@ -30,7 +32,7 @@ func newTally(keys int) *tally {
 // confirm takes note of a message that the broker has.
 func (t *tally) confirm(e entry) error {
 	if e.key >= len(t.confirmed) || e.seq != t.confirmed[e.key] {
-		return fmt.Errorf("confirmed %v: want the next of its key", e)
+		return fmt.Errorf("confirmed %s: want the next of its key", e.ID())
 	}
 	t.confirmed[e.key]++
 	t.sent++
@@ -40,6 +42,7 @@ func (t *tally) confirm(e entry) error {
 // effect takes note of an effect.
 func (t *tally) effect(e entry, messages func(key int) int) {
 	t.effects++
+	t.last = e.by
 	if e.key >= len(t.seen) || e.seq >= messages(e.key) {
 		t.foreign++
 		return
@@ -52,7 +55,7 @@ func (t *tally) effect(e entry, messages func(key int) int) {
 	if e.seq != t.first[e.key] {
 		t.disorder++
 		if t.example == "" {
-			t.example = fmt.Sprintf("%v came when %d was next of its key", e, t.first[e.key])
+			t.example = fmt.Sprintf("%s came when %d was next of its key", e.ID(), t.first[e.key])
 		}
 	}
 	t.first[e.key] = max(t.first[e.key], e.seq+1)
@@ -62,7 +65,17 @@ func (t *tally) effect(e entry, messages func(key int) int) {
 type verdict struct {
 	Confirmed, Effects, Lost, Disorder, Duplicates, Foreign int
 
+	Took time.Duration
+
 	example string
+}
+
+// rate is how many messages were handled a second.
+func (v verdict) rate() float64 {
+	if v.Took == 0 {
+		return 0
+	}
+	return float64(v.Confirmed) / v.Took.Seconds()
 }
 
 // verdict sums up.
@@ -73,7 +86,7 @@ func (t *tally) verdict() verdict {
 			if !t.seen[key][seq] {
 				v.Lost++
 				if v.Lost == 1 {
-					v.example = fmt.Sprintf("%v was confirmed and has no effect", entry{key, seq})
+					v.example = fmt.Sprintf("%s was confirmed and has no effect", entry{key: key, seq: seq}.ID())
 				}
 			}
 		}
@@ -82,8 +95,8 @@ func (t *tally) verdict() verdict {
 	return v
 }
 
-// err says what is wrong, if duplicates may be at most a share of the messages.
-func (v verdict) err(duplicates float64) error {
+// err says what is wrong, if duplicates may be at most a share of the messages, and at least so many must be handled a second.
+func (v verdict) err(duplicates, least float64) error {
 	var errs []error
 	add := func(n int, what string) {
 		if n > 0 {
@@ -95,6 +108,9 @@ func (v verdict) err(duplicates float64) error {
 	add(v.Foreign, "of nobody")
 	if share := v.share(); share > duplicates {
 		errs = append(errs, fmt.Errorf("%.2f %% duplicates, want at most %.2f %%", 100*share, 100*duplicates))
+	}
+	if rate := v.rate(); rate < least {
+		errs = append(errs, fmt.Errorf("%.0f handled a second, want at least %.0f", rate, least))
 	}
 	if len(errs) > 0 && v.example != "" {
 		errs = append(errs, errors.New("for example "+v.example))
@@ -111,6 +127,6 @@ func (v verdict) share() float64 {
 
 // String is one line.
 func (v verdict) String() string {
-	return fmt.Sprintf("confirmed=%d effects=%d lost=%d disorder=%d duplicates=%d (%.3f%%) foreign=%d",
-		v.Confirmed, v.Effects, v.Lost, v.Disorder, v.Duplicates, 100*v.share(), v.Foreign)
+	return fmt.Sprintf("confirmed=%d effects=%d lost=%d disorder=%d duplicates=%d (%.3f%%) foreign=%d in %v, %.0f a second",
+		v.Confirmed, v.Effects, v.Lost, v.Disorder, v.Duplicates, 100*v.share(), v.Foreign, v.Took.Round(100*time.Millisecond), v.rate())
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // judged is the verdict on two records over two keys of n messages each.
@@ -12,7 +14,7 @@ func judged(t *testing.T, n int, confirmed, effects string) verdict {
 	t.Helper()
 	tally := newTally(2)
 	for _, text := range strings.Fields(confirmed) {
-		e, err := parseEntry(text)
+		e, err := parseID(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +23,7 @@ func judged(t *testing.T, n int, confirmed, effects string) verdict {
 		}
 	}
 	for _, text := range strings.Fields(effects) {
-		e, err := parseEntry(text)
+		e, err := parseID(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,17 +63,18 @@ func TestTheVerdictCountsWhatIsWrong(t *testing.T) {
 func TestOnlyARunWithoutFaultsPasses(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]verdict{
-		"1 lost":             {Confirmed: 1000, Lost: 1},
-		"2 out of order":     {Confirmed: 1000, Disorder: 2},
-		"3 of nobody":        {Confirmed: 1000, Foreign: 3},
-		"0.40 % duplicates":  {Confirmed: 1000, Duplicates: 4},
-		"for example 1-2 is": {Confirmed: 1000, Lost: 1, example: "1-2 is"},
+		"1 lost":              {Confirmed: 1000, Lost: 1},
+		"2 out of order":      {Confirmed: 1000, Disorder: 2},
+		"3 of nobody":         {Confirmed: 1000, Foreign: 3},
+		"0.40 % duplicates":   {Confirmed: 1000, Duplicates: 4},
+		"for example 1-2 is":  {Confirmed: 1000, Lost: 1, example: "1-2 is"},
+		"99 handled a second": {Confirmed: 990, Took: 10 * time.Second},
 	} {
-		if err := v.err(0.003); err == nil || !strings.Contains(err.Error(), want) {
+		if err := v.err(0.003, 100); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got %v, want %q in it", v, err, want)
 		}
 	}
-	if err := (verdict{Confirmed: 1000, Effects: 1003, Duplicates: 3}).err(0.003); err != nil {
+	if err := (verdict{Confirmed: 1000, Effects: 1003, Duplicates: 3, Took: 10 * time.Second}).err(0.003, 100); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 }
@@ -85,7 +88,7 @@ func TestAFollowerReadsWholeLinesOnly(t *testing.T) {
 	}
 	defer f.close()
 	var got []string
-	read := func() error { return f.next(func(e entry) { got = append(got, e.String()) }) }
+	read := func() error { return f.next(func(e entry) { got = append(got, e.String()+"/"+strconv.Itoa(e.by)) }) }
 	write := func(text string) {
 		t.Helper()
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
@@ -100,10 +103,10 @@ func TestAFollowerReadsWholeLinesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("1-2\n3-")
-	write("4\n")
-	write("5-6\n7-8\n")
-	if want := "1-2 3-4 5-6 7-8"; strings.Join(got, " ") != want {
+	write("1-2 0\n3-")
+	write("4 1\n")
+	write("5-6 22\n7-8 0\n")
+	if want := "1-2/0 3-4/1 5-6/22 7-8/0"; strings.Join(got, " ") != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
@@ -111,10 +114,10 @@ func TestAFollowerReadsWholeLinesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := file.WriteString("x-1\n"); err != nil {
+	if _, err := file.WriteString("x-1 0\n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := read(); err == nil || !strings.Contains(err.Error(), `"x-1"`) {
+	if err := read(); err == nil || !strings.Contains(err.Error(), `"x-1 0"`) {
 		t.Errorf("got %v, want the line that is none", err)
 	}
 }
@@ -125,7 +128,8 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		"-broker nats":                 `-broker "nats"`,
 		"-messages 0":                  "-messages 0",
 		"-leaves -1":                   "-leaves -1",
-		"-wrong acks1":                 "only with kafka",
+		"-wrong acks1":                 "want kafka3",
+		"-broker kafka -wrong acks1":   "want kafka3",
 		"-broker kafka -wrong nothing": `-wrong "nothing"`,
 		"more":                         `"more"`,
 	} {
