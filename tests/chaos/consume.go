@@ -25,7 +25,7 @@ func consume(ctx context.Context, s setting) error {
 	if err != nil {
 		return err
 	}
-	component, err := async.New("chaos", factory, handler(effects, s.wrong), async.WithConcurrency(16), async.WithMaxHeld(512), async.WithTries(tries))
+	component, err := async.New("chaos", factory, handler(effects, s.wrong), async.WithConcurrency(s.concurrency), async.WithMaxHeld(s.held), async.WithTries(tries))
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ func command(args []string, output io.Writer) int {
 	role := ""
 	if len(args) > 0 && (args[0] == roleProduce || args[0] == roleConsume) {
 		role, args = args[0], args[1:]
+		handles()
 	}
 	s, err := parseSetting(args, output)
 	switch {

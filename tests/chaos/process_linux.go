@@ -2,5 +2,7 @@ package main
 
 import "syscall"
 
-// attributes let a process die with its controller.
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+// attributes let a process die with its controller, which alone hears Ctrl-C.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}

@@ -4,4 +4,5 @@ package main
 
 import "syscall"
 
-func attributes() *syscall.SysProcAttr { return nil }
+// attributes keep Ctrl-C from a process: it is for the controller.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -36,7 +36,7 @@ type run struct {
 	began time.Time
 }
 
-// chaos makes a run and returns what came of it.
+// chaos makes a run and returns what came of it. The records of one without a fault are removed, if they are in a directory of its own.
 func chaos(ctx context.Context, s setting, output io.Writer) (v verdict, err error) {
 	if s.seed == 0 {
 		s.seed = time.Now().UnixNano()
@@ -50,7 +50,7 @@ func chaos(ctx context.Context, s setting, output io.Writer) (v verdict, err err
 	r := &run{setting: s, output: output, random: rand.New(rand.NewPCG(uint64(s.seed), 0)), tally: newTally(s.keys)}
 	r.sayf("%s: %d messages, %d keys, seed %d, records in %s", s.broker, s.messages, s.keys, s.seed, s.dir)
 	v, err = r.play(ctx)
-	if temporary && err == nil {
+	if temporary && err == nil && v.err(s.duplicates, 0) == nil {
 		err = os.RemoveAll(s.dir)
 	}
 	return v, err

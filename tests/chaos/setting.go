@@ -18,6 +18,8 @@ type setting struct {
 	producers     int
 	consumers     int
 	workers       int // of a producer
+	concurrency   int // of a consumer
+	held          int // messages that a consumer holds at most
 	rate          int // messages a second of all producers; 0: as fast as it goes
 	brokerKills   int
 	consumerKills int
@@ -46,7 +48,9 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	fs.IntVar(&s.keys, "keys", 512, "over which they are spread")
 	fs.IntVar(&s.producers, "producers", 2, "processes that publish")
 	fs.IntVar(&s.consumers, "consumers", 3, "processes that consume")
-	fs.IntVar(&s.workers, "workers", 64, "messages that a producer has on the wire")
+	fs.IntVar(&s.workers, "workers", 4, "messages that a producer has on the wire; a kill of the broker can double each")
+	fs.IntVar(&s.concurrency, "concurrency", 8, "handlers of a consumer that run at the same time")
+	fs.IntVar(&s.held, "held", 32, "messages that a consumer holds at most; its kill can double each")
 	fs.IntVar(&s.rate, "rate", 0, "messages a second that are offered; 0: as fast as they are confirmed")
 	fs.IntVar(&s.brokerKills, "broker-kills", 20, "how often a node of the broker is killed")
 	fs.IntVar(&s.consumerKills, "consumer-kills", 20, "how often a consumer is killed")
@@ -67,7 +71,8 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	if fs.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("argument %q: want flags only", fs.Arg(0)))
 	}
-	for name, n := range map[string]int{"messages": s.messages, "keys": s.keys, "producers": s.producers, "consumers": s.consumers, "workers": s.workers} {
+	for name, n := range map[string]int{"messages": s.messages, "keys": s.keys, "producers": s.producers, "consumers": s.consumers, "workers": s.workers,
+		"concurrency": s.concurrency, "held": s.held} {
 		if n < 1 {
 			errs = append(errs, fmt.Errorf("-%s %d: want at least 1", name, n))
 		}
@@ -103,7 +108,7 @@ func (s setting) args(role string, instance int) []string {
 	return []string{
 		role, "-broker", s.broker, "-address", s.address, "-dir", s.dir, "-stream", s.stream, "-wrong", s.wrong,
 		"-messages", fmt.Sprint(s.messages), "-keys", fmt.Sprint(s.keys), "-producers", fmt.Sprint(s.producers), "-consumers", fmt.Sprint(s.consumers),
-		"-workers", fmt.Sprint(s.workers), "-rate", fmt.Sprint(s.rate), "-instance", fmt.Sprint(instance),
+		"-workers", fmt.Sprint(s.workers), "-concurrency", fmt.Sprint(s.concurrency), "-held", fmt.Sprint(s.held), "-rate", fmt.Sprint(s.rate), "-instance", fmt.Sprint(instance),
 	}
 }
 
