@@ -61,6 +61,10 @@ test-fast: ## Test every module without what is slow: no race detector, no drain
 drain: ## Stop the tour under load N times (10) and count what was lost
 	@cd tests && go test -count=1 -v -run TourStopped -timeout 60m ./drain -args -n $(N)
 
+.PHONY: chaos
+chaos: ## Kill consumers and brokers under load and count what is lost: all runs, most of an hour; ARGS='-broker kafka3' makes one
+	@built=$$(mktemp -d); trap 'rm -rf "$$built"' EXIT; cd tests/chaos; go build -buildvcs=false -o "$$built/chaos" .; "$$built/chaos" $(ARGS)
+
 .PHONY: simulate
 simulate: ## Simulate the engine for STEPS steps (1000000), over all brokers and configurations
 	@go test -count=1 -v -run TheEngineKeepsItsPromises -timeout 60m ./async/asynctest -args -steps $(STEPS)

@@ -25,7 +25,8 @@ func consume(ctx context.Context, s setting) error {
 	if err != nil {
 		return err
 	}
-	component, err := async.New("chaos", factory, handler(effects, s.wrong), async.WithConcurrency(s.concurrency), async.WithMaxHeld(s.held), async.WithTries(tries))
+	component, err := async.New("chaos", factory, handler(effects, s.wrong),
+		async.WithConcurrency(s.concurrency), async.WithMaxHeld(s.held), async.WithTries(tries))
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func handler(effects *record, wrong string) async.ProcessorFunc {
 	late := make(chan *async.Message, 1024)
 	go func() {
 		for msg := range late {
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 			_ = effect(msg)
 		}
 	}()

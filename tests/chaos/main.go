@@ -22,6 +22,9 @@ func command(args []string, output io.Writer) int {
 		role, args = args[0], args[1:]
 		handles()
 	}
+	if len(args) == 0 && role == "" {
+		return exit(output, all(ctx, output))
+	}
 	s, err := parseSetting(args, output)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -34,27 +37,31 @@ func command(args []string, output io.Writer) int {
 	case role == roleConsume:
 		err = consume(ctx, s)
 	default:
-		err = judge(ctx, s, output)
+		_, err = judge(ctx, s, output)
 	}
-	if err != nil {
-		_, _ = fmt.Fprintln(output, "chaos:", err)
-		return 1
+	return exit(output, err)
+}
+
+// exit is the code of the process, after err was told.
+func exit(output io.Writer, err error) int {
+	if err == nil {
+		return 0
 	}
-	return 0
+	_, _ = fmt.Fprintln(output, "chaos:", err)
+	return 1
 }
 
 // judge makes a run and says whether it is as it must be: a right build loses nothing, a wrong one is found out.
-func judge(ctx context.Context, s setting, output io.Writer) error {
+func judge(ctx context.Context, s setting, output io.Writer) (verdict, error) {
 	v, err := chaos(ctx, s, output)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return v, err
+	case s.wrong == "":
+		return v, v.err(s.duplicates, s.least)
+	case v.Lost == 0:
+		return v, fmt.Errorf("the wrong build %s was not found out: %v", s.wrong, v)
 	}
-	if s.wrong == "" {
-		return v.err(s.duplicates, s.least)
-	}
-	if v.Lost == 0 {
-		return fmt.Errorf("the wrong build %s was not found out: %v", s.wrong, v)
-	}
-	_, _ = fmt.Fprintf(output, "chaos: the wrong build %s was found out: %v\n", s.wrong, v.err(1, 0))
-	return nil
+	_, _ = fmt.Fprintf(output, "chaos: the wrong build %s was found out: %v\n", s.wrong, v)
+	return v, nil
 }

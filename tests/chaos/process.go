@@ -35,7 +35,7 @@ func (p *process) start() error {
 	if p.out, err = os.OpenFile(p.log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 		return err
 	}
-	p.cmd = exec.Command(self, p.args...)
+	p.cmd = exec.Command(self, p.args...) //nolint:gosec,noctx // this program; it is killed
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = attributes()
 	var theirs *os.File

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -34,29 +36,14 @@ func produce(ctx context.Context, s setting) error {
 	var workers sync.WaitGroup
 	for w := range s.workers {
 		workers.Go(func() {
-			var keys []int
-			for key := range s.keys {
-				if key%s.producers == s.instance && key/s.producers%s.workers == w {
-					keys = append(keys, key)
+			err := work(ctx, s.keysOf(w), s.of, func(e entry) error {
+				if err := errors.Join(pace.wait(ctx), publish(ctx, producer, e)); err != nil {
+					return err
 				}
-			}
-			for seq := 0; len(keys) > 0; seq++ {
-				left := keys[:0]
-				for _, key := range keys {
-					if seq >= s.of(key) {
-						continue
-					}
-					left = append(left, key)
-					e := entry{key: key, seq: seq}
-					if pace.wait(ctx) != nil || publish(ctx, producer, e) != nil {
-						return
-					}
-					if err := confirmed.add(e); err != nil {
-						fail(err)
-						return
-					}
-				}
-				keys = left
+				return confirmed.add(e)
+			})
+			if err != nil {
+				fail(err)
 			}
 		})
 	}
@@ -64,11 +51,41 @@ func produce(ctx context.Context, s setting) error {
 	return context.Cause(ctx)
 }
 
+// keysOf are the keys of a worker of this producer.
+func (s setting) keysOf(worker int) []int {
+	var keys []int
+	for key := range s.keys {
+		if key%s.producers == s.instance && key/s.producers%s.workers == worker {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// work sends the messages of keys, one of each key in turn.
+func work(ctx context.Context, keys []int, of func(key int) int, send func(entry) error) error {
+	for seq := 0; len(keys) > 0; seq++ {
+		keys = slices.DeleteFunc(keys, func(key int) bool { return seq >= of(key) })
+		for _, key := range keys {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := send(entry{key: key, seq: seq}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sendTime is longer than a broker takes to come back on a busy machine: what is given up meanwhile and sent again comes twice.
+const sendTime = 45 * time.Second
+
 // publish sends until it is confirmed: an unknown outcome is sent again, with the same ID.
 func publish(ctx context.Context, producer async.Producer, e entry) error {
 	const longest = time.Second
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, longest) {
-		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		limited, cancel := context.WithTimeout(ctx, sendTime)
 		err := producer.Send(limited, message(e))
 		cancel()
 		if err == nil {

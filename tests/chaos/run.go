@@ -90,7 +90,7 @@ func (r *run) play(ctx context.Context) (v verdict, err error) {
 		return r.tally.verdict(), err
 	}
 	took := time.Since(r.began)
-	if r.tally.distinct < r.setting.messages {
+	if !r.complete() {
 		took -= r.setting.patience
 	}
 	for _, p := range r.producers {
@@ -133,16 +133,12 @@ func (r *run) killAll() {
 // watch follows the records, strikes, and returns when every message had its effect, or why that will not be.
 func (r *run) watch(ctx context.Context) error {
 	nodes, consumers := r.drawBroker(), r.drawConsumers()
-	lanes := []*lane{nodes, consumers}
 	defer func() {
-		for _, l := range lanes {
-			if l.busy {
-				<-l.done
-			}
-		}
+		nodes.rest()
+		consumers.rest()
 	}()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	moved, last := time.Now(), 0
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -153,23 +149,14 @@ func (r *run) watch(ctx context.Context) error {
 		if now := r.tally.distinct + r.tally.sent; now != last || nodes.busy || consumers.busy {
 			moved, last = time.Now(), now
 		}
-		complete := r.tally.sent == r.setting.messages && r.tally.distinct >= r.setting.messages
-		if complete && nodes.idle() && consumers.idle() {
+		if r.complete() && nodes.idle() && consumers.idle() {
 			return nil
 		}
 		if still := time.Since(moved); still > r.setting.patience {
-			if r.tally.sent < r.setting.messages {
-				return fmt.Errorf("%d of %d messages are confirmed, and nothing moves for %v", r.tally.sent, r.setting.messages, still.Round(time.Second))
-			}
-			return nil // no more will come: the verdict says what is lost
+			return r.stuck(still)
 		}
-		for _, l := range lanes {
-			if s, ok := l.due(r.tally.distinct); ok {
-				l.busy = true
-				r.sayf("%6.1fs %d confirmed, %d effects: %s", time.Since(r.began).Seconds(), r.tally.sent, r.tally.effects, s.name())
-				go func() { l.done <- s.what(ctx) }()
-			}
-		}
+		r.strike(ctx, nodes)
+		r.strike(ctx, consumers)
 		if !consumers.busy { // which stops and starts them
 			if err := r.died(); err != nil {
 				return err
@@ -189,6 +176,30 @@ func (r *run) watch(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// complete reports whether all is published and every message had an effect.
+func (r *run) complete() bool {
+	return r.tally.sent == r.setting.messages && r.tally.distinct >= r.setting.messages
+}
+
+// stuck is what it means that nothing moves: that no more will come, and the verdict says what is lost, unless it is the producers that do not go on.
+func (r *run) stuck(still time.Duration) error {
+	if r.tally.sent < r.setting.messages {
+		return fmt.Errorf("%d of %d messages are confirmed, and nothing moves for %v", r.tally.sent, r.setting.messages, still.Round(time.Second))
+	}
+	return nil
+}
+
+// strike begins what is due.
+func (r *run) strike(ctx context.Context, l *lane) {
+	s, ok := l.due(r.tally.distinct)
+	if !ok {
+		return
+	}
+	l.busy = true
+	r.sayf("%6.1fs %d confirmed, %d effects: %s", time.Since(r.began).Seconds(), r.tally.sent, r.tally.effects, s.name())
+	go func() { l.done <- s.what(ctx) }()
 }
 
 // died says which process has ended by itself.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -48,9 +49,9 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	fs.IntVar(&s.keys, "keys", 512, "over which they are spread")
 	fs.IntVar(&s.producers, "producers", 2, "processes that publish")
 	fs.IntVar(&s.consumers, "consumers", 3, "processes that consume")
-	fs.IntVar(&s.workers, "workers", 4, "messages that a producer has on the wire; a kill of the broker can double each")
-	fs.IntVar(&s.concurrency, "concurrency", 8, "handlers of a consumer that run at the same time")
-	fs.IntVar(&s.held, "held", 32, "messages that a consumer holds at most; its kill can double each")
+	fs.IntVar(&s.workers, "workers", 2, "messages that a producer has on the wire; a kill of the broker can double each")
+	fs.IntVar(&s.concurrency, "concurrency", 4, "handlers of a consumer that run at the same time")
+	fs.IntVar(&s.held, "held", 16, "messages that a consumer holds at most; its kill can double each")
 	fs.IntVar(&s.rate, "rate", 0, "messages a second that are offered; 0: as fast as they are confirmed")
 	fs.IntVar(&s.brokerKills, "broker-kills", 20, "how often a node of the broker is killed")
 	fs.IntVar(&s.consumerKills, "consumer-kills", 20, "how often a consumer is killed")
@@ -59,7 +60,7 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	fs.StringVar(&s.wrong, "wrong", "", "run a wrong build, which must be found out: acks1 (a producer that takes the word of one replica) or settle-first")
 	fs.Float64Var(&s.duplicates, "duplicates", 0.003, "the share of messages that may be handled twice")
 	fs.Float64Var(&s.least, "least", 0, "how many messages must be handled a second")
-	fs.DurationVar(&s.patience, "patience", time.Minute, "the longest time without progress")
+	fs.DurationVar(&s.patience, "patience", 2*time.Minute, "the longest time without progress")
 	fs.StringVar(&s.dir, "dir", "", "where records and logs go (default: a temporary directory, which is kept after a failure)")
 	fs.StringVar(&s.address, "address", "", "")
 	fs.StringVar(&s.stream, "stream", "chaos", "")
@@ -71,8 +72,10 @@ func parseSetting(args []string, output io.Writer) (setting, error) {
 	if fs.NArg() > 0 {
 		errs = append(errs, fmt.Errorf("argument %q: want flags only", fs.Arg(0)))
 	}
-	for name, n := range map[string]int{"messages": s.messages, "keys": s.keys, "producers": s.producers, "consumers": s.consumers, "workers": s.workers,
-		"concurrency": s.concurrency, "held": s.held} {
+	for name, n := range map[string]int{
+		"messages": s.messages, "keys": s.keys, "producers": s.producers, "consumers": s.consumers, "workers": s.workers, "concurrency": s.concurrency,
+		"held": s.held,
+	} {
 		if n < 1 {
 			errs = append(errs, fmt.Errorf("-%s %d: want at least 1", name, n))
 		}
@@ -105,11 +108,18 @@ const (
 
 // args are the command line of a process of the run.
 func (s setting) args(role string, instance int) []string {
-	return []string{
-		role, "-broker", s.broker, "-address", s.address, "-dir", s.dir, "-stream", s.stream, "-wrong", s.wrong,
-		"-messages", fmt.Sprint(s.messages), "-keys", fmt.Sprint(s.keys), "-producers", fmt.Sprint(s.producers), "-consumers", fmt.Sprint(s.consumers),
-		"-workers", fmt.Sprint(s.workers), "-concurrency", fmt.Sprint(s.concurrency), "-held", fmt.Sprint(s.held), "-rate", fmt.Sprint(s.rate), "-instance", fmt.Sprint(instance),
-	}
+	args := []string{role, "-broker", s.broker, "-address", s.address, "-dir", s.dir, "-stream", s.stream, "-wrong", s.wrong}
+	number := func(name string, n int) { args = append(args, name, strconv.Itoa(n)) }
+	number("-messages", s.messages)
+	number("-keys", s.keys)
+	number("-producers", s.producers)
+	number("-consumers", s.consumers)
+	number("-workers", s.workers)
+	number("-concurrency", s.concurrency)
+	number("-held", s.held)
+	number("-rate", s.rate)
+	number("-instance", instance)
+	return args
 }
 
 // of says how many messages a key has: they are spread evenly.

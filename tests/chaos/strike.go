@@ -34,6 +34,13 @@ func newLane(strikes []strike) *lane {
 // idle reports whether nothing is under way or to come.
 func (l *lane) idle() bool { return !l.busy && len(l.left) == 0 }
 
+// rest waits for what is under way.
+func (l *lane) rest() {
+	if l.busy {
+		<-l.done
+	}
+}
+
 // due takes the next strike if its moment has come.
 func (l *lane) due(effects int) (strike, bool) {
 	if l.busy || len(l.left) == 0 || effects < l.left[0].at {

@@ -86,7 +86,7 @@ func (t *tally) verdict() verdict {
 			if !t.seen[key][seq] {
 				v.Lost++
 				if v.Lost == 1 {
-					v.example = fmt.Sprintf("%s was confirmed and has no effect", entry{key: key, seq: seq}.ID())
+					v.example = entry{key: key, seq: seq}.ID() + " was confirmed and has no effect"
 				}
 			}
 		}

@@ -13,7 +13,7 @@ import (
 func judged(t *testing.T, n int, confirmed, effects string) verdict {
 	t.Helper()
 	tally := newTally(2)
-	for _, text := range strings.Fields(confirmed) {
+	for text := range strings.FieldsSeq(confirmed) {
 		e, err := parseID(text)
 		if err != nil {
 			t.Fatal(err)
@@ -22,7 +22,7 @@ func judged(t *testing.T, n int, confirmed, effects string) verdict {
 			t.Fatal(err)
 		}
 	}
-	for _, text := range strings.Fields(effects) {
+	for text := range strings.FieldsSeq(effects) {
 		e, err := parseID(text)
 		if err != nil {
 			t.Fatal(err)
