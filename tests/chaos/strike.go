@@ -37,7 +37,7 @@ func (l *lane) idle() bool { return !l.busy && len(l.left) == 0 }
 // rest waits for what is under way.
 func (l *lane) rest() {
 	if l.busy {
-		<-l.done
+		<-l.done //nolint:errcheck // the reason to end is another one
 	}
 }
 

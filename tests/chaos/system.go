@@ -41,8 +41,8 @@ func systems() map[string]system {
 func systemNames() string { return strings.Join(slices.Sorted(maps.Keys(systems())), ", ") }
 
 // A durable classic queue. One consumer at a time gets messages, and the two others take over when it is gone, because the order of a key shall be kept
-// among processes. It is no quorum queue because RabbitMQ 3.10.8 may leave that of a single node without a leader after a SIGKILL ("leader call - leader not known" in
-// its log), for good: nothing is confirmed and nothing delivered, whoever asks.
+// among processes. It is no quorum queue because RabbitMQ 3.10.8 may leave that of a single node without a leader after a SIGKILL ("leader call - leader
+// not known" in its log), for good: nothing is confirmed and nothing delivered, whoever asks.
 func amqpConsumer(s setting) (async.ConsumerFactory, error) {
 	return amqp.New(s.address, s.stream, amqp.WithSingleActiveConsumer())
 }

@@ -88,7 +88,7 @@ func TestAFollowerReadsWholeLinesOnly(t *testing.T) {
 	}
 	defer f.close()
 	var got []string
-	read := func() error { return f.next(func(e entry) { got = append(got, e.String()+"/"+strconv.Itoa(e.by)) }) }
+	read := func() error { return f.next(func(e entry) { got = append(got, e.ID()+"/"+strconv.Itoa(e.by)) }) }
 	write := func(text string) {
 		t.Helper()
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
