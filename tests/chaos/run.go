@@ -155,8 +155,8 @@ func (r *run) watch(ctx context.Context) error {
 		if still := time.Since(moved); still > r.setting.patience {
 			return r.stuck(still)
 		}
-		r.strike(ctx, nodes)
-		r.strike(ctx, consumers)
+		r.strike(ctx, nodes, r.tally.sent)
+		r.strike(ctx, consumers, r.tally.distinct)
 		if !consumers.busy { // which stops and starts them
 			if err := r.died(); err != nil {
 				return err
@@ -191,9 +191,9 @@ func (r *run) stuck(still time.Duration) error {
 	return nil
 }
 
-// strike begins what is due.
-func (r *run) strike(ctx context.Context, l *lane) {
-	s, ok := l.due(r.tally.distinct)
+// strike begins what is due when so many messages are through.
+func (r *run) strike(ctx context.Context, l *lane, through int) {
+	s, ok := l.due(through)
 	if !ok {
 		return
 	}

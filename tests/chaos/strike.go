@@ -12,7 +12,8 @@ import (
 	"github.com/beatlabs/patron/tests/broker"
 )
 
-// strike is something bad at a moment: when so many messages have had their effect.
+// strike is something bad at a moment: when so many messages are confirmed, if it strikes the broker, or have had their effect, if it strikes a consumer.
+// Producers may be ahead of consumers, and then a kill at the end of the effects would meet no producer.
 type strike struct {
 	at   int
 	name func() string
@@ -42,8 +43,8 @@ func (l *lane) rest() {
 }
 
 // due takes the next strike if its moment has come.
-func (l *lane) due(effects int) (strike, bool) {
-	if l.busy || len(l.left) == 0 || effects < l.left[0].at {
+func (l *lane) due(through int) (strike, bool) {
+	if l.busy || len(l.left) == 0 || through < l.left[0].at {
 		return strike{}, false
 	}
 	s := l.left[0]
