@@ -79,7 +79,7 @@ func work(ctx context.Context, keys []int, of func(key int) int, send func(entry
 }
 
 // sendTime is longer than a broker takes to come back on a busy machine: what is given up meanwhile and sent again comes twice.
-const sendTime = 45 * time.Second
+const sendTime = 2 * time.Minute
 
 // publish sends until it is confirmed: an unknown outcome is sent again, with the same ID.
 func publish(ctx context.Context, producer async.Producer, e entry) error {
