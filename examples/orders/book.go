@@ -75,6 +75,7 @@ type Book struct {
 	dead       int
 	retried    int
 	value      Money
+	idle       chan struct{} // closed when every order is finished; nil: nobody waits for it
 
 	onFinish func(Finish) // told of every finished order; set before use
 }
@@ -207,8 +208,32 @@ func (b *Book) Abandon(invoice string) {
 	}
 }
 
+// restore enters an order as an earlier process left it. Finished orders come in the order of their effects, then the others in the order of acceptance. It is
+// called before the book is used.
+func (b *Book) restore(e *entry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e.decided = make(chan struct{})
+	b.orders[e.invoice] = e
+	b.confirmLocked(e)
+	b.retried += max(0, e.attempts-1)
+	switch e.status {
+	case Processed:
+		b.processed++
+		b.value = b.value.plus(e.value)
+	case Dead:
+		b.dead++
+	default:
+		e.status = Accepted
+		return
+	}
+	a := b.customers[e.customer]
+	a.waiting = a.waiting[:len(a.waiting)-1]
+	a.finished = append(a.finished, e)
+}
+
 // Finish notes the effect of an order, after it was written. A second call does nothing.
-func (b *Book) Finish(invoice string, status Status, cause string, at time.Time) {
+func (b *Book) Finish(invoice string, outcome Outcome) {
 	b.mu.Lock()
 	e := b.orders[invoice]
 	if e == nil || e.status == Processed || e.status == Dead {
@@ -218,8 +243,10 @@ func (b *Book) Finish(invoice string, status Status, cause string, at time.Time)
 	if e.status == Processing {
 		b.processing--
 	}
-	e.status, e.cause, e.finished = status, cause, at
-	if status == Processed {
+	e.status, e.cause, e.finished = outcome.Status, outcome.Cause, outcome.At
+	b.retried += max(0, outcome.Attempts-1) - max(0, e.attempts-1)
+	e.attempts = outcome.Attempts
+	if e.status == Processed {
 		b.processed++
 		b.value = b.value.plus(e.value)
 	} else {
@@ -230,11 +257,35 @@ func (b *Book) Finish(invoice string, status Status, cause string, at time.Time)
 	if i := slices.Index(a.waiting, e); i >= 0 {
 		a.waiting = slices.Delete(a.waiting, i, i+1)
 	}
-	f := Finish{Invoice: invoice, Status: status, Attempts: e.attempts, Value: e.value, At: at}
+	f := Finish{Invoice: invoice, Status: e.status, Attempts: e.attempts, Value: e.value, At: e.finished}
+	idle := b.idle
+	if b.processed+b.dead == b.accepted {
+		b.idle = nil
+	} else {
+		idle = nil
+	}
 	b.mu.Unlock()
+	if idle != nil {
+		close(idle)
+	}
 	if b.onFinish != nil {
 		b.onFinish(f)
 	}
+}
+
+// Idle returns a channel that is closed when every order that there is now is finished, and so are those that come until then.
+func (b *Book) Idle() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.idle == nil {
+		b.idle = make(chan struct{})
+	}
+	idle := b.idle
+	if b.processed+b.dead == b.accepted {
+		close(b.idle)
+		b.idle = nil
+	}
+	return idle
 }
 
 // IsFinished reports whether the effect of an order was noted.

@@ -168,8 +168,8 @@ func TestOrdersOfACustomerAreFinishedOnesByEffectThenWaitingOnesByAcceptance(t *
 	start("3")
 	start("1")
 	start("5")
-	b.Finish("1", Dead, "because", time.Now())
-	b.Finish("3", Processed, "", time.Now())
+	b.Finish("1", ended(1, Dead, "because", time.Now()))
+	b.Finish("3", ended(1, Processed, "", time.Now()))
 
 	want := []string{"1 dead", "3 processed", "2 accepted", "5 processing", "4 accepted"}
 	if diff := cmp.Diff(want, invoices(b.Orders("ann"))); diff != "" {
@@ -195,9 +195,9 @@ func TestSummaryCountsEachOrderWhereItIs(t *testing.T) {
 	for attempt := 1; attempt <= 3; attempt++ {
 		b.Start(orders["1"], digests["1"], attempt)
 	}
-	b.Finish("1", Processed, "", at)
+	b.Finish("1", ended(3, Processed, "", at))
 	b.Start(orders["2"], digests["2"], 1)
-	b.Finish("2", Dead, "manual", at)
+	b.Finish("2", ended(1, Dead, "manual", at))
 	b.Start(orders["3"], digests["3"], 1)
 	b.Start(orders["3"], digests["3"], 2)
 	b.Start(orders["4"], digests["4"], 1)
@@ -219,6 +219,10 @@ func TestSummaryCountsEachOrderWhereItIs(t *testing.T) {
 	}
 }
 
+func ended(attempts int, status Status, cause string, at time.Time) Outcome {
+	return Outcome{Status: status, Attempts: attempts, Cause: cause, At: at}
+}
+
 func TestSecondFinishDoesNothing(t *testing.T) {
 	t.Parallel()
 	told := 0
@@ -226,10 +230,10 @@ func TestSecondFinishDoesNothing(t *testing.T) {
 	o, digest := enter(t, b, "1", "ann")
 	b.Start(o, digest, 1)
 
-	b.Finish("1", Processed, "", time.Now())
+	b.Finish("1", ended(1, Processed, "", time.Now()))
 	before := b.Summary()
-	b.Finish("1", Dead, "late", time.Now())
-	b.Finish("unknown", Dead, "", time.Now())
+	b.Finish("1", ended(1, Dead, "late", time.Now()))
+	b.Finish("unknown", ended(1, Dead, "", time.Now()))
 	again := b.Start(o, digest, 2)
 
 	if got := b.Summary(); again || got != before || told != 1 || !b.IsFinished("1") {
@@ -265,7 +269,7 @@ func TestBookKeepsItsSumsWhateverComesTogether(t *testing.T) {
 							b.Confirm(o.Invoice)
 							b.Start(o, digest, 1)
 							b.Start(o, digest, 2)
-							b.Finish(o.Invoice, Processed, "", time.Now())
+							b.Finish(o.Invoice, ended(2, Processed, "", time.Now()))
 						}
 					})
 				}

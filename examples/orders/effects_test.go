@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/beatlabs/patron"
+	"github.com/beatlabs/patron/async"
 )
 
 // openEffects opens a file of effects for this test.
@@ -35,12 +36,12 @@ func TestEffectIsOneLineWithTheFieldsOfTheContract(t *testing.T) {
 	e := openEffects(t, path)
 	at := time.Date(2026, 1, 2, 5, 4, 5, 678901234, time.FixedZone("", 7200))
 
-	if err := e.Write(goodOrder(), Processed, 2, at); err != nil {
+	if err := e.Write(goodOrder(), Outcome{Status: Processed, Attempts: 2, At: at}); err != nil {
 		t.Fatal(err)
 	}
 	o := goodOrder()
 	o.Customer = "two\nlines \"quoted\""
-	if err := e.Write(o, Dead, 1, at); err != nil {
+	if err := e.Write(o, Outcome{Status: Dead, Attempts: 1, At: at}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -56,7 +57,7 @@ func TestEffectsAreAppended(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "effects")
 	for range 2 {
 		e := openEffects(t, path)
-		if err := e.Write(goodOrder(), Processed, 1, time.Now()); err != nil {
+		if err := e.Write(goodOrder(), Outcome{Status: Processed, Attempts: 1, At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,7 +71,7 @@ func TestEffectsWithoutAFileGoNowhere(t *testing.T) {
 	t.Parallel()
 	e := openEffects(t, "")
 
-	if err := errors.Join(e.Write(goodOrder(), Processed, 1, time.Now()), e.Check(t.Context()), e.Close()); err != nil {
+	if err := errors.Join(e.Write(goodOrder(), Outcome{Status: Processed, Attempts: 1, At: time.Now()}), e.Check(t.Context()), e.Close()); err != nil {
 		t.Errorf("got %v, want none", err)
 	}
 }
@@ -93,7 +94,7 @@ func TestLinesOfManyWritersStayWhole(t *testing.T) {
 	for range 16 {
 		all.Go(func() {
 			for range 20 {
-				if err := e.Write(goodOrder(), Processed, 1, time.Now()); err != nil {
+				if err := e.Write(goodOrder(), Outcome{Status: Processed, Attempts: 1, At: time.Now()}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -118,23 +119,23 @@ func TestEffectThatCannotBeWrittenIsToldByTheCheckUntilOneCan(t *testing.T) {
 	t.Parallel()
 	e := openEffects(t, "/dev/full")
 
-	err := e.Write(goodOrder(), Processed, 1, time.Now())
+	err := e.Write(goodOrder(), Outcome{Status: Processed, Attempts: 1, At: time.Now()})
 
 	if !errors.Is(err, syscall.ENOSPC) || !errors.Is(e.Check(t.Context()), syscall.ENOSPC) {
 		t.Errorf("got %v and %v, want no space", err, e.Check(t.Context()))
 	}
 }
 
-func TestWriteUntilDoneTriesUntilItsContextEnds(t *testing.T) {
+func TestAnEffectIsTriedUntilItsContextEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		e := openEffects(t, "/dev/full")
+		p := &processor{book: NewBook(nil), journal: &volatileJournal{effects: openEffects(t, "/dev/full")}}
 		stopping := errors.New("stopping")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, stopping)
 		defer cancel()
 		began := time.Now()
 
-		_, err := e.WriteUntilDone(ctx, goodOrder(), Processed, 1)
+		err := p.finish(ctx, &async.Message{Attempt: 1}, goodOrder())
 
 		if !errors.Is(err, stopping) || !errors.Is(err, syscall.ENOSPC) || time.Since(began) != time.Minute {
 			t.Errorf("got %v after %v, want both causes after a minute", err, time.Since(began))
@@ -167,13 +168,13 @@ func TestNothingStaysOfALineThatWasCutShort(t *testing.T) { //nolint:paralleltes
 	// not parallel: it bounds the files of the whole process
 	path := filepath.Join(t.TempDir(), "effects")
 	e := openEffects(t, path)
-	if err := e.Write(goodOrder(), Processed, 1, time.Now()); err != nil {
+	if err := e.Write(goodOrder(), Outcome{Status: Processed, Attempts: 1, At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	whole := readFile(t, path)
 	lift := limitFiles(t, uint64(len(whole)+20))
 
-	err := e.Write(goodOrder(), Dead, 1, time.Now())
+	err := e.Write(goodOrder(), Outcome{Status: Dead, Attempts: 1, At: time.Now()})
 
 	if !errors.Is(err, syscall.EFBIG) || e.Check(t.Context()) == nil {
 		t.Errorf("got %v, check %v, want file too large", err, e.Check(t.Context()))
@@ -182,7 +183,7 @@ func TestNothingStaysOfALineThatWasCutShort(t *testing.T) { //nolint:paralleltes
 		t.Errorf("got\n%swant\n%s", got, whole)
 	}
 	lift()
-	if err := errors.Join(e.Write(goodOrder(), Dead, 1, time.Now()), e.Check(t.Context())); err != nil {
+	if err := errors.Join(e.Write(goodOrder(), Outcome{Status: Dead, Attempts: 1, At: time.Now()}), e.Check(t.Context())); err != nil {
 		t.Errorf("with space again: got %v, want none", err)
 	}
 	if got := readFile(t, path); bytes.Count(got, []byte("\n")) != 2 || !bytes.HasPrefix(got, whole) {

@@ -16,6 +16,8 @@ type settings struct {
 	stockFailures bool
 	effects       string
 	traces        string
+	broker        string
+	data          string
 }
 
 func parseFlags(args []string, stderr io.Writer) (settings, error) {
@@ -29,6 +31,9 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	fs.BoolVar(&s.stockFailures, "stock-failures", true, "let the stock service fail about 5 % of the attempts")
 	fs.StringVar(&s.effects, "effects", "", "append a JSON line to `FILE` for each finished order")
 	fs.StringVar(&s.traces, "traces", "", "write finished spans as JSON lines to `FILE`")
+	fs.StringVar(&s.broker, "broker", "sqlite:", "the `URL` of the broker between the counter and the processing: memory:, sqlite: (the database of -data itself), sqlite:FILE, "+
+		"postgres://…, kafka://HOST:PORT,…, amqp://…, sqs://HOST:PORT")
+	fs.StringVar(&s.data, "data", "", "keep orders in `DIR`, so that they outlive the process (default: a temporary one, which goes with it)")
 	if err := fs.Parse(args); err != nil {
 		return s, err
 	}
@@ -41,6 +46,12 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	}
 	if s.repeat < 1 {
 		errs = append(errs, fmt.Errorf("-repeat %d: want 1 or more", s.repeat))
+	}
+	if _, err := parseBroker(s.broker); err != nil {
+		errs = append(errs, err)
+	}
+	if s.broker == "memory:" && s.data != "" {
+		errs = append(errs, errors.New("-data: not with -broker memory:, which dies with the process"))
 	}
 	fs.Visit(func(f *flag.Flag) {
 		switch f.Name {

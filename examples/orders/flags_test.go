@@ -21,11 +21,11 @@ func TestFlagsHaveTheDefaultsOfTheContract(t *testing.T) {
 
 func TestEveryFlagIsTaken(t *testing.T) {
 	t.Parallel()
-	args := []string{"-load", "-orders", "o", "-rate", "7", "-repeat=3", "-stock-failures=false", "-effects", "e", "--traces", "t"}
+	args := []string{"-load", "-orders", "o", "-rate", "7", "-repeat=3", "-stock-failures=false", "-effects", "e", "--traces", "t", "-broker", "sqlite:f", "-data", "d"}
 
 	got, err := parseFlags(args, io.Discard)
 
-	want := settings{load: true, orders: "o", rate: 7, repeat: 3, stockFailures: false, effects: "e", traces: "t"}
+	want := settings{load: true, orders: "o", rate: 7, repeat: 3, stockFailures: false, effects: "e", traces: "t", broker: "sqlite:f", data: "d"}
 	if got != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -47,6 +47,8 @@ func TestBadFlagsAreErrorsThatSayTheValue(t *testing.T) {
 		"rate without load":   {"-rate 5", []string{"-rate", "-load"}},
 		"repeat without load": {"-repeat 2", []string{"-repeat", "-load"}},
 		"several":             {"-load -rate -1 -repeat -2 more", []string{"-rate -1", "-repeat -2", `"more"`}},
+		"broker unknown":      {"-broker redis://x", []string{"-broker", "redis://x"}},
+		"data of nothing":     {"-broker memory: -data d", []string{"-data", "memory:"}},
 		"no value":            {"-effects", []string{"-effects"}},
 	}
 	for name, test := range tests {
@@ -73,7 +75,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("got %v, want %v", err, flag.ErrHelp)
 	}
-	for _, want := range []string{"-load", "-orders FILE", "-rate N", "-repeat N", "-stock-failures", "-effects FILE", "-traces FILE"} {
+	for _, want := range []string{"-load", "-orders FILE", "-rate N", "-repeat N", "-stock-failures", "-effects FILE", "-traces FILE", "-broker URL", "-data DIR"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("got\n%swant %q in it", b.String(), want)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"math/bits"
 	"regexp"
@@ -37,6 +38,15 @@ func (m Money) String() string {
 	n.Lsh(n, 64).Add(n, new(big.Int).SetUint64(m.lo))
 	text := fmt.Sprintf("%03d", n)
 	return text[:len(text)-2] + "." + text[len(text)-2:]
+}
+
+// parseMoney reads what String writes.
+func parseMoney(s string) (Money, error) {
+	n, ok := new(big.Int).SetString(strings.Replace(s, ".", "", 1), 10)
+	if !ok || n.Sign() < 0 || n.BitLen() > 128 || len(s) < 4 || s[len(s)-3] != '.' {
+		return Money{}, fmt.Errorf("money %.60q: want pounds with exactly two decimals", s)
+	}
+	return Money{hi: new(big.Int).Rsh(n, 64).Uint64(), lo: new(big.Int).And(n, new(big.Int).SetUint64(math.MaxUint64)).Uint64()}, nil
 }
 
 func (m Money) isZero() bool { return m == Money{} }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,8 +15,8 @@ import (
 
 // counter is the public side: it takes orders and tells what became of them.
 type counter struct {
-	book     *Book
-	producer async.Producer
+	book    *Book
+	journal journal
 }
 
 // routes are the public routes.
@@ -56,14 +57,16 @@ func (c *counter) place(ctx context.Context, o *Order) (*psync.Response, error) 
 	case PlacedNew:
 	}
 	msg := &async.Message{Key: []byte(o.Customer), Data: data, Headers: async.Headers{{Key: async.HeaderContentType, Value: json.TypeCharset}}}
-	if err := c.send(ctx, o, msg); err != nil {
+	if err := c.accept(ctx, o, digest, msg); errors.Is(err, errDifferent) {
+		return nil, psync.Errorf(psync.AlreadyExists, "invoice %s is there with other content", o.Invoice)
+	} else if err != nil {
 		return nil, &psync.Error{Code: psync.Unavailable, Message: "the order could not be taken: post it again", Err: err}
 	}
 	return c.answer(o, http.StatusAccepted), nil
 }
 
-// send publishes and tells the book how it went, even if the publisher panics: an order that is never decided would keep its repetitions waiting.
-func (c *counter) send(ctx context.Context, o *Order, msg *async.Message) (err error) {
+// accept makes the order certain and tells the book how it went, even if that panics: an order that is never decided would keep its repetitions waiting.
+func (c *counter) accept(ctx context.Context, o *Order, digest [sha256.Size]byte, msg *async.Message) (err error) {
 	sent := false
 	defer func() {
 		if sent {
@@ -72,7 +75,7 @@ func (c *counter) send(ctx context.Context, o *Order, msg *async.Message) (err e
 			err = nil // the broker had it after all: it is being processed
 		}
 	}()
-	err = c.producer.Send(ctx, msg)
+	err = c.journal.Accept(ctx, o, digest, msg)
 	sent = err == nil
 	return err
 }

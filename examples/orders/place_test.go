@@ -53,7 +53,7 @@ func newDoor(tb testing.TB) *door {
 	tb.Helper()
 	d := &door{tb: tb, book: NewBook(nil), producer: &fakeProducer{send: func(context.Context, *async.Message) error { return nil }}}
 	var err error
-	d.server, err = phttp.New(phttp.WithRoutesBuilder((&counter{book: d.book, producer: d.producer}).routes()))
+	d.server, err = phttp.New(phttp.WithRoutesBuilder((&counter{book: d.book, journal: &volatileJournal{producer: d.producer}}).routes()))
 	if err != nil {
 		tb.Fatal(err)
 	}

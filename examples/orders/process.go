@@ -23,7 +23,7 @@ const (
 type processor struct {
 	book    *Book
 	stock   *Stock
-	effects *Effects
+	journal journal
 }
 
 // newConsumer returns the component that processes orders, those of a customer one after another.
@@ -54,13 +54,28 @@ func (p *processor) process(ctx context.Context, msg *async.Message) error {
 		p.abandoned(ctx, o)
 		return err
 	}
-	at, err := p.effects.WriteUntilDone(ctx, o, Processed, msg.Attempt)
-	if err != nil {
+	if err := p.finish(ctx, msg, o); err != nil {
 		p.abandoned(ctx, o)
 		return err
 	}
-	p.book.Finish(o.Invoice, Processed, "", at)
 	return nil
+}
+
+// finish writes the effect, and tries again until ctx ends: an order whose effect cannot be written is neither processed nor dead.
+func (p *processor) finish(ctx context.Context, msg *async.Message, o *Order) error {
+	const longest = time.Second
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, longest) {
+		outcome, err := p.journal.Finish(ctx, msg, o, Outcome{Status: Processed, Attempts: msg.Attempt, At: time.Now()})
+		if err == nil {
+			p.book.Finish(o.Invoice, outcome)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-time.After(pause):
+		}
+	}
 }
 
 // abandoned notes that an attempt was cut short by the end of the service and not by the order.
@@ -79,11 +94,11 @@ func (p *processor) bury(ctx context.Context, msg *async.Message, cause error) e
 	if p.book.IsFinished(o.Invoice) {
 		return nil
 	}
-	now := time.Now()
-	if err := p.effects.Write(o, Dead, msg.Attempt, now); err != nil {
+	outcome, err := p.journal.Finish(ctx, msg, o, Outcome{Status: Dead, Attempts: msg.Attempt, Cause: cause.Error(), At: time.Now()})
+	if err != nil {
 		return err
 	}
-	p.book.Finish(o.Invoice, Dead, cause.Error(), now)
+	p.book.Finish(o.Invoice, outcome)
 	return nil
 }
 

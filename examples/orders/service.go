@@ -58,11 +58,12 @@ func (sh *shop) assemble(s settings, effects *Effects, options []patron.OptionFu
 	if sh.stock, err = newStockClient(stock.Addr); err != nil {
 		return err
 	}
-	consumer, err := newConsumer(&processor{book: sh.book, stock: sh.stock, effects: effects}, broker.Consumer(queue))
+	records := &volatileJournal{producer: broker.Producer(queue), effects: effects}
+	consumer, err := newConsumer(&processor{book: sh.book, stock: sh.stock, journal: records}, broker.Consumer(queue))
 	if err != nil {
 		return err
 	}
-	public := &counter{book: sh.book, producer: broker.Producer(queue)}
+	public := &counter{book: sh.book, journal: records}
 	sh.service, err = patron.New(name, version, append(options,
 		patron.WithComponents(stock),
 		patron.WithComponents(&watched{Component: consumer, effects: effects}),

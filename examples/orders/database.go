@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver named sqlite
+)
+
+// busyTime is how long SQLite waits for another process that writes, in milliseconds.
+const busyTime = 5000
+
+// openSQLite opens or makes a database file. A commit is on the disk when it returns (write-ahead log, synchronous=FULL), and there is one connection: SQLite has
+// one writer at a time, and the pool of database/sql waits better than the file lock does.
+func openSQLite(ctx context.Context, path string) (*sql.DB, error) {
+	pragmas := url.Values{
+		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTime), "journal_mode(WAL)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: pragmas.Encode()}).String())
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
+	}
+	return db, nil
+}
+
+// databaseName is the file in the directory of -data.
+const databaseName = "orders.db"
+
+// dataDir is where a shop keeps its orders.
+type dataDir struct {
+	path      string
+	temporary bool
+}
+
+// openDir makes dir if it is missing; "" is a temporary one, which Close removes.
+func openDir(dir string) (*dataDir, error) {
+	if dir == "" {
+		path, err := os.MkdirTemp("", "orders-")
+		if err != nil {
+			return nil, fmt.Errorf("-data: %w", err)
+		}
+		return &dataDir{path: path, temporary: true}, nil
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("-data: %w", err)
+	}
+	return &dataDir{path: dir}, nil
+}
+
+// file returns the path of a file in the directory.
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+
+// Close implements io.Closer.
+func (d *dataDir) Close() error {
+	if !d.temporary {
+		return nil
+	}
+	return os.RemoveAll(d.path)
+}
