@@ -296,6 +296,13 @@ func (b *Book) IsFinished(invoice string) bool {
 	return e != nil && (e.status == Processed || e.status == Dead)
 }
 
+// Has reports whether an order is there.
+func (b *Book) Has(invoice string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.orders[invoice] != nil
+}
+
 // Order returns a confirmed order.
 func (b *Book) Order(invoice string) (View, bool) {
 	b.mu.Lock()

@@ -15,8 +15,7 @@ import (
 // busyTime is how long SQLite waits for another process that writes, in milliseconds.
 const busyTime = 5000
 
-// openSQLite opens or makes a database file. A commit is on the disk when it returns (write-ahead log, synchronous=FULL), and there is one connection: SQLite has
-// one writer at a time, and the pool of database/sql waits better than the file lock does.
+// openSQLite opens or makes a database file. A commit is on the disk when it returns (write-ahead log, synchronous=FULL).
 func openSQLite(ctx context.Context, path string) (*sql.DB, error) {
 	pragmas := url.Values{
 		"_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTime), "journal_mode(WAL)", "synchronous(FULL)"},
@@ -26,7 +25,6 @@ func openSQLite(ctx context.Context, path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", path, err)
 	}
-	db.SetMaxOpenConns(1)
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), db.Close())
 	}

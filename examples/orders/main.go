@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // serve runs the shop until it is stopped.
 func serve(ctx context.Context, s settings, stderr io.Writer) int {
-	sh, err := newShop(s, nil)
+	sh, err := newShop(ctx, s, nil)
 	if err != nil {
 		return fail(stderr, exitUsage, err)
 	}
@@ -71,7 +71,7 @@ func load(ctx context.Context, s settings, stdout, stderr io.Writer) int {
 		return fail(stderr, exitUsage, err)
 	}
 	loader := NewLoader(feed, s.repeat, s.rate)
-	sh, err := newShop(s, loader.Finished, patron.WithoutSignals())
+	sh, err := newShop(ctx, s, loader.Finished, patron.WithoutSignals())
 	if err != nil {
 		return fail(stderr, exitUsage, err)
 	}

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/beatlabs/patron"
-	"github.com/beatlabs/patron/async"
-	"github.com/beatlabs/patron/async/memory"
 	phttp "github.com/beatlabs/patron/component/http"
 	"github.com/beatlabs/patron/trace/provider"
 )
@@ -17,37 +16,34 @@ import (
 const (
 	name    = "orders"
 	version = "1.0.0"
-	queue   = "orders"
 )
 
-// shop is the whole tour: a service of three groups (stock, the consumer, the public HTTP component) and the files that it writes.
+// shop is the whole tour: a service of its groups (stock, the consumer, the relay of the outbox if there is one, the public HTTP component) and what it holds
+// open.
 type shop struct {
 	service *patron.Service
 	book    *Book
 	stock   *Stock
-	files   []io.Closer
+	held    []io.Closer // the last one is closed first
 }
 
 // newShop assembles the shop. onFinish, which may be nil, is told of every finished order; options are added to those of the service.
-func newShop(s settings, onFinish func(Finish), options ...patron.OptionFunc) (*shop, error) {
+func newShop(ctx context.Context, s settings, onFinish func(Finish), options ...patron.OptionFunc) (*shop, error) {
 	sh := &shop{book: NewBook(onFinish)}
-	effects, err := OpenEffects(s.effects)
+	err := sh.assemble(ctx, s, options)
 	if err != nil {
-		return nil, err
-	}
-	sh.files = append(sh.files, effects)
-	tracing, err := sh.tracing(s.traces)
-	if err != nil {
-		return nil, errors.Join(err, sh.close())
-	}
-	if err := sh.assemble(s, effects, append(options, patron.WithTracing(tracing...))); err != nil {
 		return nil, errors.Join(err, sh.close())
 	}
 	return sh, nil
 }
 
-func (sh *shop) assemble(s settings, effects *Effects, options []patron.OptionFunc) error {
-	broker, err := memory.New()
+func (sh *shop) assemble(ctx context.Context, s settings, options []patron.OptionFunc) error {
+	effects, err := OpenEffects(s.effects)
+	if err != nil {
+		return err
+	}
+	sh.held = append(sh.held, effects)
+	tracing, err := sh.tracing(s.traces)
 	if err != nil {
 		return err
 	}
@@ -58,18 +54,26 @@ func (sh *shop) assemble(s settings, effects *Effects, options []patron.OptionFu
 	if sh.stock, err = newStockClient(stock.Addr); err != nil {
 		return err
 	}
-	records := &volatileJournal{producer: broker.Producer(queue), effects: effects}
-	consumer, err := newConsumer(&processor{book: sh.book, stock: sh.stock, journal: records}, broker.Consumer(queue))
+	way, err := sh.openWay(ctx, s, effects)
 	if err != nil {
 		return err
 	}
-	public := &counter{book: sh.book, journal: records}
-	sh.service, err = patron.New(name, version, append(options,
+	consumer, err := newConsumer(&processor{book: sh.book, stock: sh.stock, journal: way.journal}, way.orders)
+	if err != nil {
+		return err
+	}
+	public := &counter{book: sh.book, journal: way.journal}
+	options = append(options,
+		patron.WithTracing(tracing...),
 		patron.WithComponents(stock),
-		patron.WithComponents(&watched{Component: consumer, effects: effects}),
+		patron.WithComponents(&worker{Component: consumer, effects: effects, book: sh.book, lasts: way.lasts}),
 		patron.WithHTTP(phttp.WithHost("127.0.0.1")),
 		patron.WithRoutesBuilder(public.routes()),
-	)...)
+	)
+	if way.relay != nil {
+		options = append(options, patron.WithComponents(&worker{Component: way.relay, effects: effects, book: sh.book, lasts: true}))
+	}
+	sh.service, err = patron.New(name, version, options...)
 	return err
 }
 
@@ -87,7 +91,7 @@ func (sh *shop) tracing(path string) ([]provider.OptionFunc, error) {
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	sh.files = append(sh.files, file)
+	sh.held = append(sh.held, file)
 	lines, err := provider.NewJSONExporter(file)
 	if err != nil {
 		return nil, err
@@ -101,8 +105,8 @@ func (sh *shop) close() error {
 		sh.stock.Close()
 	}
 	var errs []error
-	for _, f := range sh.files {
-		errs = append(errs, f.Close())
+	for _, h := range slices.Backward(sh.held) {
+		errs = append(errs, h.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -115,17 +119,6 @@ func (sh *shop) url(ctx context.Context) string {
 	case <-ctx.Done():
 		return ""
 	}
-}
-
-// watched is the consumer, whose health is also that of the effects file.
-type watched struct {
-	*async.Component
-	effects *Effects
-}
-
-// Check returns what keeps orders from being processed.
-func (w *watched) Check(ctx context.Context) error {
-	return errors.Join(w.Component.Check(ctx), w.effects.Check(ctx))
 }
 
 // welcome says where the shop is and what to try.

@@ -32,7 +32,10 @@ func openShop(tb testing.TB, s settings, options ...patron.OptionFunc) *openedSh
 		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}, Timeout: deadline},
 	}
 	var err error
-	o.shop, err = newShop(s, func(f Finish) { o.finishes <- f }, append(options, patron.WithoutSignals(), patron.WithoutGlobals())...)
+	if s.broker == "" {
+		s.broker = "memory:"
+	}
+	o.shop, err = newShop(tb.Context(), s, func(f Finish) { o.finishes <- f }, append(options, patron.WithoutSignals(), patron.WithoutGlobals())...)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/beatlabs/patron/async"
+	"github.com/beatlabs/patron/async/inbox"
+	psql "github.com/beatlabs/patron/async/sql"
 )
 
 // ordersSchema is where the shop keeps its orders. seq is the order of acceptance, effect the order of effects.
@@ -31,34 +33,39 @@ CREATE UNIQUE INDEX IF NOT EXISTS shop_orders_effect ON shop_orders (effect) WHE
 // what became of the order, and its line in the file of effects, which is written before the commit.
 type store struct {
 	db      *sql.DB
-	commits committer
+	queue   *psql.Queue // of the orders, or the outbox where another broker has them
+	inbox   *inbox.Inbox
 	effects *Effects
-	publish func(ctx context.Context, tx *sql.Tx, msg *async.Message) error // into the queue or outbox
-	once    func(ctx context.Context, tx *sql.Tx, msg *async.Message) error // the inbox; an error that is errBefore: processed before
 }
 
 // errDifferent says that another order has the invoice. It was taken although its taker could not know.
 var errDifferent = errors.New("another order has this invoice")
 
-// migrate makes the tables of the shop.
-func (s *store) migrate(ctx context.Context) error {
-	if _, err := s.db.ExecContext(ctx, ordersSchema); err != nil {
-		return fmt.Errorf("orders: schema: %w", err)
+// openStore opens or makes the tables of the shop in its database.
+func openStore(ctx context.Context, db *sql.DB, queue string, effects *Effects) (*store, error) {
+	s := &store{db: db, effects: effects}
+	var err error
+	if s.queue, err = psql.New(db, psql.SQLite, queue); err != nil {
+		return nil, err
 	}
-	return nil
+	if s.inbox, err = inbox.New(name, psql.SQLite); err != nil {
+		return nil, err
+	}
+	if _, err := db.ExecContext(ctx, ordersSchema); err != nil {
+		return nil, fmt.Errorf("orders: schema: %w", err)
+	}
+	return s, errors.Join(psql.Migrate(ctx, db, psql.SQLite), s.inbox.Migrate(ctx, db))
 }
 
 // Accept implements journal.
 func (s *store) Accept(ctx context.Context, o *Order, digest [sha256.Size]byte, msg *async.Message) error {
-	err := s.commits.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		inserted, err := affected(tx.ExecContext(ctx,
-			"INSERT INTO shop_orders (invoice, customer, digest, value, status) VALUES (?, ?, ?, ?, ?) ON CONFLICT (invoice) DO NOTHING",
-			o.Invoice, o.Customer, digest[:], o.Value().String(), string(Accepted)))
+	err := s.queue.Transact(ctx, func(ctx context.Context, tx psql.Tx) error {
+		inserted, err := enterRow(ctx, tx, o, digest)
 		switch {
 		case err != nil:
 			return err
 		case inserted:
-			return s.publish(ctx, tx, msg)
+			return s.queue.Publish(ctx, tx, msg)
 		default: // an earlier commit had succeeded, and nobody could know
 			return same(ctx, tx, o.Invoice, digest)
 		}
@@ -69,10 +76,22 @@ func (s *store) Accept(ctx context.Context, o *Order, digest [sha256.Size]byte, 
 	return nil
 }
 
+// enterRow makes the row of an order, and reports whether there was none.
+func enterRow(ctx context.Context, tx psql.Tx, o *Order, digest [sha256.Size]byte) (bool, error) {
+	result, err := tx.ExecContext(ctx,
+		"INSERT INTO shop_orders (invoice, customer, digest, value, status) VALUES (?, ?, ?, ?, ?) ON CONFLICT (invoice) DO NOTHING",
+		o.Invoice, o.Customer, digest[:], o.Value().String(), string(Accepted))
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
 // same returns nil if the order that is there is the one with digest.
-func same(ctx context.Context, tx *sql.Tx, invoice string, digest [sha256.Size]byte) error {
+func same(ctx context.Context, tx psql.Tx, invoice string, digest [sha256.Size]byte) error {
 	var there []byte
-	if err := tx.QueryRowContext(ctx, "SELECT digest FROM shop_orders WHERE invoice = ?", invoice).Scan(&there); err != nil {
+	if err := row(ctx, tx, []any{&there}, "SELECT digest FROM shop_orders WHERE invoice = ?", invoice); err != nil {
 		return err
 	}
 	if string(there) != string(digest[:]) {
@@ -83,13 +102,16 @@ func same(ctx context.Context, tx *sql.Tx, invoice string, digest [sha256.Size]b
 
 // Finish implements journal.
 func (s *store) Finish(ctx context.Context, msg *async.Message, o *Order, outcome Outcome) (Outcome, error) {
-	err := s.commits.Do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.queue.Transact(ctx, func(ctx context.Context, tx psql.Tx) error {
 		if outcome.Status == Processed {
-			if err := s.once(ctx, tx, msg); err != nil {
+			if err := s.inbox.Once(ctx, tx, msg); err != nil {
 				return err
 			}
 		}
 		before, err := outcomeOf(ctx, tx, o.Invoice)
+		if errors.Is(err, sql.ErrNoRows) { // of a broker that outlived the directory of -data
+			before, err = Outcome{}, s.adopt(ctx, tx, o)
+		}
 		if err != nil || before.Status == Processed || before.Status == Dead {
 			outcome = before
 			return err
@@ -103,7 +125,7 @@ func (s *store) Finish(ctx context.Context, msg *async.Message, o *Order, outcom
 			string(outcome.Status), outcome.Attempts, outcome.Cause, outcome.At.UTC().Format(time.RFC3339Nano), o.Invoice)
 		return err
 	})
-	if errors.Is(err, errBefore) {
+	if errors.Is(err, async.ErrDuplicate) {
 		return s.finished(ctx, o.Invoice)
 	}
 	if err != nil {
@@ -113,8 +135,15 @@ func (s *store) Finish(ctx context.Context, msg *async.Message, o *Order, outcom
 	return outcome, nil
 }
 
-// errBefore says that a message was processed before.
-var errBefore = errors.New("processed before")
+// adopt enters an order that this shop did not accept.
+func (s *store) adopt(ctx context.Context, tx psql.Tx, o *Order) error {
+	_, digest, err := o.encode()
+	if err != nil {
+		return err
+	}
+	_, err = enterRow(ctx, tx, o, digest)
+	return err
+}
 
 // finished returns what became of an order.
 func (s *store) finished(ctx context.Context, invoice string) (Outcome, error) {
@@ -127,14 +156,26 @@ func (s *store) finished(ctx context.Context, invoice string) (Outcome, error) {
 
 // querier is a database or a transaction.
 type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// row reads the one row of a query into the variables that into points to.
+func row(ctx context.Context, q querier, into []any, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return errors.Join(rows.Err(), sql.ErrNoRows)
+	}
+	return errors.Join(rows.Scan(into...), rows.Close())
 }
 
 func outcomeOf(ctx context.Context, q querier, invoice string) (Outcome, error) {
 	var status, at string
 	var o Outcome
-	err := q.QueryRowContext(ctx, "SELECT status, attempts, cause, finished FROM shop_orders WHERE invoice = ?", invoice).
-		Scan(&status, &o.Attempts, &o.Cause, &at)
+	err := row(ctx, q, []any{&status, &o.Attempts, &o.Cause, &at}, "SELECT status, attempts, cause, finished FROM shop_orders WHERE invoice = ?", invoice)
 	if err != nil {
 		return o, err
 	}
@@ -178,12 +219,4 @@ func (s *store) Load(ctx context.Context, b *Book) error {
 		return fmt.Errorf("orders: load: %w", err)
 	}
 	return nil
-}
-
-func affected(r sql.Result, err error) (bool, error) {
-	if err != nil {
-		return false, err
-	}
-	n, err := r.RowsAffected()
-	return n > 0, err
 }

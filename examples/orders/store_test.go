@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,48 +13,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// testStore is a store whose queue and inbox are tables of the test.
-type testStore struct {
-	*store
-
-	refuse error // of the next publications
-}
-
-func openTestStore(tb testing.TB, path string, effects *Effects) *testStore {
+func openTestStore(tb testing.TB, path string, effects *Effects) *store {
 	tb.Helper()
 	db, err := openSQLite(tb.Context(), path)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = db.Close() })
-	if _, err := db.ExecContext(tb.Context(), "CREATE TABLE IF NOT EXISTS queue (body BLOB); CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY)"); err != nil {
-		tb.Fatal(err)
-	}
-	s := &testStore{}
-	s.store = &store{
-		db: db, commits: committer{db: db}, effects: effects,
-		publish: func(ctx context.Context, tx *sql.Tx, msg *async.Message) error {
-			if s.refuse != nil {
-				return s.refuse
-			}
-			_, err := tx.ExecContext(ctx, "INSERT INTO queue VALUES (?)", msg.Data)
-			return err
-		},
-		once: func(ctx context.Context, tx *sql.Tx, msg *async.Message) error {
-			is, err := affected(tx.ExecContext(ctx, "INSERT INTO inbox VALUES (?) ON CONFLICT DO NOTHING", msg.ID))
-			if err == nil && !is {
-				return errBefore
-			}
-			return err
-		},
-	}
-	if err := s.migrate(tb.Context()); err != nil {
+	s, err := openStore(tb.Context(), db, "orders", effects)
+	if err != nil {
 		tb.Fatal(err)
 	}
 	return s
 }
 
-func (s *testStore) count(tb testing.TB, table string) int {
+func count(tb testing.TB, s *store, table string) int {
 	tb.Helper()
 	var n int
 	if err := s.db.QueryRowContext(tb.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil {
@@ -68,7 +37,7 @@ func (s *testStore) count(tb testing.TB, table string) int {
 }
 
 // take accepts an order of a customer.
-func (s *testStore) take(tb testing.TB, invoice, customer string) (*Order, *async.Message) {
+func take(tb testing.TB, s *store, invoice, customer string) (*Order, *async.Message) {
 	tb.Helper()
 	o := goodOrder()
 	o.Invoice, o.Customer = invoice, customer
@@ -76,7 +45,7 @@ func (s *testStore) take(tb testing.TB, invoice, customer string) (*Order, *asyn
 	if err != nil {
 		tb.Fatal(err)
 	}
-	msg := &async.Message{ID: "m" + invoice, Data: data, Attempt: 1}
+	msg := &async.Message{ID: "m" + invoice, Key: []byte(customer), Data: data, Attempt: 1}
 	if err := s.Accept(tb.Context(), o, digest, msg); err != nil {
 		tb.Fatal(err)
 	}
@@ -86,17 +55,16 @@ func (s *testStore) take(tb testing.TB, invoice, customer string) (*Order, *asyn
 func TestAnOrderAndItsMessageAreOneTransaction(t *testing.T) {
 	t.Parallel()
 	s := openTestStore(t, filepath.Join(t.TempDir(), "db"), nil)
-	s.take(t, "1", "ann")
-	s.refuse = errors.New("full")
+	take(t, s, "1", "ann")
 	o := goodOrder()
 	o.Invoice = "2"
 
-	err := s.Accept(t.Context(), o, sha256.Sum256(nil), &async.Message{})
+	err := s.Accept(t.Context(), o, sha256.Sum256(nil), &async.Message{Due: time.Now().AddDate(1000, 0, 0)})
 
-	if !errors.Is(err, s.refuse) || !strings.HasPrefix(err.Error(), "order 2: accept: ") {
-		t.Errorf("got %v, want the order and why", err)
+	if err == nil || !strings.HasPrefix(err.Error(), "order 2: accept: ") {
+		t.Errorf("got %v, want the order and that its message cannot be", err)
 	}
-	if orders, messages := s.count(t, "shop_orders"), s.count(t, "queue"); orders != 1 || messages != 1 {
+	if orders, messages := count(t, s, "shop_orders"), count(t, s, "patron_messages"); orders != 1 || messages != 1 {
 		t.Errorf("got %d orders and %d messages, want one each", orders, messages)
 	}
 }
@@ -104,7 +72,7 @@ func TestAnOrderAndItsMessageAreOneTransaction(t *testing.T) {
 func TestAnOrderWhoseCommitNobodyKnewOfIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	s := openTestStore(t, filepath.Join(t.TempDir(), "db"), nil)
-	o, msg := s.take(t, "1", "ann")
+	o, msg := take(t, s, "1", "ann")
 	_, digest, _ := o.encode()
 
 	if err := s.Accept(t.Context(), o, digest, msg); err != nil {
@@ -113,7 +81,7 @@ func TestAnOrderWhoseCommitNobodyKnewOfIsTakenOnce(t *testing.T) {
 	if err := s.Accept(t.Context(), o, sha256.Sum256([]byte("other")), msg); !errors.Is(err, errDifferent) {
 		t.Errorf("other content: got %v, want %v", err, errDifferent)
 	}
-	if n := s.count(t, "queue"); n != 1 {
+	if n := count(t, s, "patron_messages"); n != 1 {
 		t.Errorf("got %d messages, want 1", n)
 	}
 }
@@ -122,7 +90,7 @@ func TestAnEffectIsFinishedOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "effects")
 	s := openTestStore(t, filepath.Join(t.TempDir(), "db"), openEffects(t, path))
-	o, msg := s.take(t, "1", "ann")
+	o, msg := take(t, s, "1", "ann")
 	first := Outcome{Status: Processed, Attempts: 2, At: time.Now().UTC()}
 
 	for i, outcome := range []Outcome{first, {Status: Processed, Attempts: 3, At: time.Now()}, {Status: Dead, Attempts: 4, Cause: "late", At: time.Now()}} {
@@ -145,7 +113,7 @@ func TestAStoreFillsTheBookAsTheLastProcessLeftIt(t *testing.T) {
 	s := openTestStore(t, path, openEffects(t, ""))
 	orders, messages := map[string]*Order{}, map[string]*async.Message{}
 	for _, invoice := range []string{"1", "2", "3", "4"} {
-		orders[invoice], messages[invoice] = s.take(t, invoice, "ann")
+		orders[invoice], messages[invoice] = take(t, s, invoice, "ann")
 	}
 	for invoice, outcome := range map[string]Outcome{"3": {Status: Processed, Attempts: 3, At: time.Now()}} {
 		if _, err := s.Finish(t.Context(), messages[invoice], orders[invoice], outcome); err != nil {
@@ -175,47 +143,15 @@ func TestAStoreFillsTheBookAsTheLastProcessLeftIt(t *testing.T) {
 	}
 }
 
-func TestCommitsAreSharedAndFailuresAreNot(t *testing.T) {
+func TestAnOrderOfAnotherShopIsAdopted(t *testing.T) {
 	t.Parallel()
-	s := openTestStore(t, filepath.Join(t.TempDir(), "db"), nil)
-	bad := errors.New("bad")
-	var all sync.WaitGroup
-	for i := range 200 {
-		all.Go(func() {
-			err := s.commits.Do(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-				if _, err := tx.ExecContext(ctx, "INSERT INTO inbox VALUES (?)", fmt.Sprint(i)); err != nil {
-					return err
-				}
-				if i%10 == 0 {
-					return bad
-				}
-				return nil
-			})
-			if want := i%10 == 0; errors.Is(err, bad) != want || !want && err != nil {
-				t.Errorf("job %d: got %v", i, err)
-			}
-		})
-	}
-	all.Wait()
-	if n := s.count(t, "inbox"); n != 180 {
-		t.Errorf("got %d rows, want those of the 180 jobs that did not fail", n)
-	}
-}
+	s := openTestStore(t, filepath.Join(t.TempDir(), "db"), openEffects(t, ""))
+	outcome := Outcome{Status: Processed, Attempts: 1, At: time.Now().UTC()}
 
-func TestWhoStopsWaitingForACommitIsToldThatNobodyKnows(t *testing.T) {
-	t.Parallel()
-	s := openTestStore(t, filepath.Join(t.TempDir(), "db"), nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	err := s.commits.Do(ctx, func(context.Context, *sql.Tx) error {
-		cancel()
-		<-ctx.Done()
-		return nil
-	})
-	if err != nil && !errors.Is(err, errUndecided) {
-		t.Errorf("got %v, want nil or %v", err, errUndecided)
-	}
-	if err := s.commits.Do(t.Context(), func(context.Context, *sql.Tx) error { return nil }); err != nil {
-		t.Errorf("the next one: %v", err)
+	got, err := s.Finish(t.Context(), &async.Message{ID: "m"}, goodOrder(), outcome)
+
+	if err != nil || got != outcome || count(t, s, "shop_orders") != 1 {
+		t.Errorf("got %+v, %v, want it to be finished like any other", got, err)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestOneTraceLeadsFromTheRequestToTheServerOfStock(t *testing.T) {
 func TestTracesThatCannotBeWrittenAreAnError(t *testing.T) {
 	t.Parallel()
 
-	_, err := newShop(settings{traces: t.TempDir()}, nil)
+	_, err := newShop(t.Context(), settings{traces: t.TempDir()}, nil)
 
 	if err == nil || !strings.HasPrefix(err.Error(), "traces: ") {
 		t.Errorf("got %v, want traces: … is a directory", err)
