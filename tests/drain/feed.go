@@ -22,6 +22,7 @@ type item struct {
 	number   int  // of the customer, in the order of their first invoices; of an empty one, that of the line
 	refused  bool // it has a fault
 	person   bool // it has a line that is no goods
+	pence    int  // what it is worth, unless it is refused
 }
 
 // order is what is posted.
@@ -31,6 +32,7 @@ type order struct {
 	body     []byte
 	refused  bool // it must not be accepted
 	person   bool // it must be dead at once
+	pence    int  // what it is worth, if it is processed
 }
 
 // attempts returns how many the order takes: stock fails those whose digest says so, but never the third.
@@ -103,14 +105,22 @@ func parseItem(line []byte) (item, error) {
 	for _, l := range invoice.Lines {
 		free := strings.HasPrefix(l.UnitPrice, "-") || strings.Trim(l.UnitPrice, "0.") == ""
 		it.refused = it.refused || l.Quantity < 1 || free || l.Description == ""
+		it.pence += l.Quantity * pence(l.UnitPrice)
 		it.person = it.person || slices.Contains([]string{"M", "D", "S", "B", "BANK CHARGES", "AMAZONFEE", "CRUK"}, l.SKU)
 	}
 	return it, nil
 }
 
+// pence reads a price with at most two decimals; what is none belongs to an invoice that is refused.
+func pence(price string) int {
+	pounds, decimals, _ := strings.Cut(price, ".")
+	n, _ := strconv.Atoi(pounds + (decimals + "00")[:2]) // see above
+	return n
+}
+
 // order returns the invoice as it is posted in a pass over the file; the first is 0. Each pass has invoices and customers of its own.
 func (it *item) order(pass, crowd int) (*order, error) {
-	o := &order{invoice: it.invoice, customer: it.customer, body: it.line, refused: it.refused, person: it.person}
+	o := &order{invoice: it.invoice, customer: it.customer, body: it.line, refused: it.refused, person: it.person, pence: it.pence}
 	if crowd > 0 && o.customer != "" {
 		o.customer = "crowd" + strconv.Itoa(it.number%crowd)
 	}
