@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -40,11 +41,7 @@ func (p *processor) process(ctx context.Context, msg *async.Message) error {
 	if err != nil {
 		return err
 	}
-	_, digest, err := o.encode()
-	if err != nil {
-		return reliability.Permanent(err)
-	}
-	if !p.book.Start(o, digest, msg.Attempt) {
+	if !p.book.Start(o, digestOf(msg), msg.Attempt) {
 		return nil // its effect is written
 	}
 	if posting := o.NeedsPerson(); posting != "" {
@@ -101,6 +98,9 @@ func (p *processor) bury(ctx context.Context, msg *async.Message, cause error) e
 	p.book.Finish(o.Invoice, outcome)
 	return nil
 }
+
+// digestOf returns the digest of the order in a message, which is there in its canonical form.
+func digestOf(msg *async.Message) [sha256.Size]byte { return sha256.Sum256(msg.Data) }
 
 func decode(msg *async.Message) (*Order, error) {
 	return async.Decode[*Order](codecs, msg)

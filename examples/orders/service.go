@@ -58,7 +58,8 @@ func (sh *shop) assemble(ctx context.Context, s settings, options []patron.Optio
 	if err != nil {
 		return err
 	}
-	consumer, err := newConsumer(&processor{book: sh.book, stock: sh.stock, journal: way.journal}, way.orders)
+	p := &processor{book: sh.book, stock: sh.stock, journal: way.journal}
+	consumer, err := newConsumer(p, way.orders)
 	if err != nil {
 		return err
 	}
@@ -70,8 +71,12 @@ func (sh *shop) assemble(ctx context.Context, s settings, options []patron.Optio
 		patron.WithHTTP(phttp.WithHost("127.0.0.1")),
 		patron.WithRoutesBuilder(public.routes()),
 	)
-	if way.relay != nil {
-		options = append(options, patron.WithComponents(&worker{Component: way.relay, effects: effects, book: sh.book, lasts: true}))
+	if way.outbox != nil {
+		relay, err := newRelay(p, way)
+		if err != nil {
+			return err
+		}
+		options = append(options, patron.WithComponents(&worker{Component: relay, effects: effects, book: sh.book, lasts: true}))
 	}
 	sh.service, err = patron.New(name, version, options...)
 	return err

@@ -110,7 +110,7 @@ func (s *store) Finish(ctx context.Context, msg *async.Message, o *Order, outcom
 		}
 		before, err := outcomeOf(ctx, tx, o.Invoice)
 		if errors.Is(err, sql.ErrNoRows) { // of a broker that outlived the directory of -data
-			before, err = Outcome{}, s.adopt(ctx, tx, o)
+			_, err = enterRow(ctx, tx, o, digestOf(msg))
 		}
 		if err != nil || before.Status == Processed || before.Status == Dead {
 			outcome = before
@@ -133,16 +133,6 @@ func (s *store) Finish(ctx context.Context, msg *async.Message, o *Order, outcom
 	}
 	s.effects.Forget(o.Invoice)
 	return outcome, nil
-}
-
-// adopt enters an order that this shop did not accept.
-func (s *store) adopt(ctx context.Context, tx psql.Tx, o *Order) error {
-	_, digest, err := o.encode()
-	if err != nil {
-		return err
-	}
-	_, err = enterRow(ctx, tx, o, digest)
-	return err
 }
 
 // finished returns what became of an order.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/beatlabs/patron/async"
 	"github.com/beatlabs/patron/async/memory"
@@ -22,8 +23,9 @@ const queue = "orders"
 type way struct {
 	journal journal
 	orders  async.ConsumerFactory
-	relay   *async.Component // from the outbox to the broker; nil: the outbox is the queue
-	lasts   bool             // orders outlive the process
+	outbox  async.ConsumerFactory // of what goes on to broker; nil: the outbox is the queue
+	broker  async.Producer
+	lasts   bool // orders outlive the process
 }
 
 // openWay opens what -broker and -data ask for.
@@ -70,15 +72,23 @@ func (sh *shop) openWay(ctx context.Context, s settings, effects *Effects) (*way
 		return nil, fmt.Errorf("-broker %s: %w", redacted(s.broker), err)
 	}
 	sh.held = append(sh.held, link)
-	relay, err := async.NewForward("outbox", store.queue, link.producer, async.WithConcurrency(relays), async.WithMaxHeld(maxHeld))
-	if err != nil {
-		return nil, err
-	}
-	return &way{journal: store, orders: link.orders, relay: relay, lasts: true}, nil
+	return &way{journal: store, orders: link.orders, outbox: store.queue, broker: link.producer, lasts: true}, nil
 }
 
-// relays is how many batches of the outbox are on their way to the broker at a time.
-const relays = 4
+// How the outbox goes to the broker.
+const (
+	relays       = 4 // batches on their way at a time
+	shortestWait = 10 * time.Millisecond
+	longestWait  = time.Second
+)
+
+// newRelay returns the component that takes accepted orders from the outbox to the broker. An order that the broker refuses for good, because it is too large for
+// instance, is dead.
+func newRelay(p *processor, w *way) (*async.Component, error) {
+	return async.NewForward("outbox", w.outbox, w.broker,
+		async.WithConcurrency(relays), async.WithMaxHeld(maxHeld), async.WithBackoff(shortestWait, longestWait),
+		async.WithOnDead(p.bury))
+}
 
 // openStore opens the store, and fills the book as the last process left it.
 func (sh *shop) openStore(ctx context.Context, db *sql.DB, queue string, effects *Effects) (*store, error) {
