@@ -80,3 +80,14 @@ func (m Member) Truncated(ctx context.Context, source *async.Source, end int64) 
 	m.c.mu.Unlock()
 	return m.c.relocate(ctx, relocation{part: p, to: end})
 }
+
+// Stashed returns how many messages were fetched and wait until they can be given.
+func (m Member) Stashed() int {
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	n := 0
+	for _, p := range m.c.parts {
+		n += len(p.stash)
+	}
+	return n
+}
