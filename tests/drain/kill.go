@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,9 +18,18 @@ const maxKillAfter = 1500 * time.Millisecond
 
 // Bounds of the second life of a killed tour.
 const (
-	firstEffect = 5 * time.Second // from its start to the first effect of what its first life had accepted; longer on a machine that is busy
-	allEffects  = 60 * time.Second
+	firstEffect   = 5 * time.Second  // from its start to the first effect of what its first life had accepted
+	sqsVisibility = 10 * time.Second // of the tour: so long SQS hides what a process that is gone had received, and a second more
+	allEffects    = 60 * time.Second
 )
+
+// firstEffectOn returns how long the first effect may take on a broker.
+func firstEffectOn(broker string) time.Duration {
+	if strings.HasPrefix(broker, "sqs:") {
+		return sqsVisibility + time.Second
+	}
+	return firstEffect
+}
 
 // runKilled starts the tour on a directory, loads it, kills it with SIGKILL, starts it again on the same directory, posts again what had no answer, and checks
 // that nothing was lost and nothing counted twice. broker is what -broker gets; "" is the default.
@@ -58,7 +68,7 @@ func runKilled(ctx context.Context, p plan, binary, dir, broker string, items []
 		return tally{}, made.err
 	}
 
-	k := killed{postings: made.postings}
+	k := killed{postings: made.postings, patience: firstEffectOn(broker)}
 	before, err := os.ReadFile(effects) //nolint:gosec // we named it
 	if err != nil {
 		return tally{}, err
@@ -82,8 +92,9 @@ func runKilled(ctx context.Context, p plan, binary, dir, broker string, items []
 // killed is what is known of a tour with two lives.
 type killed struct {
 	postings []posting // in the order of sending, those of both lives
-	before   []byte    // whole lines of the effects file when the first life had ended
-	summary  summary   // at the end of the second
+	patience time.Duration
+	before   []byte  // whole lines of the effects file when the first life had ended
+	summary  summary // at the end of the second
 }
 
 // summary is the answer of GET /summary.
@@ -167,7 +178,7 @@ func (k *killed) grows(ctx context.Context, effects string, began time.Time) err
 		if len(wholeLines(content)) > len(k.before) {
 			return nil
 		}
-		if took := time.Since(began); took > firstEffect {
+		if took := time.Since(began); took > k.patience {
 			return fmt.Errorf("orders are left and there is no effect %v after the second start", took)
 		}
 		wait(ctx, 10*time.Millisecond)
