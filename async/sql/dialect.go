@@ -99,3 +99,12 @@ func (d Dialect) skipLocked() string {
 	}
 	return " FOR UPDATE SKIP LOCKED"
 }
+
+// limit ends a SELECT of so many rows as a parameter says. SQLite parses a statement anew each time whose limit is a parameter alone, because its plan might
+// depend on it.
+func (d Dialect) limit() string {
+	if d == SQLite {
+		return "LIMIT (? + 0)"
+	}
+	return "LIMIT ?"
+}

@@ -61,11 +61,13 @@ func (c doubleConnector) Driver() driver.Driver { return c.double }
 
 type doubleConn struct{ double *double }
 
-func (c *doubleConn) Prepare(string) (driver.Stmt, error) { return nil, driver.ErrSkip }
-func (c *doubleConn) Close() error                        { return nil }
-func (c *doubleConn) Begin() (driver.Tx, error)           { return c, c.double.tell("BEGIN") }
-func (c *doubleConn) Commit() error                       { return c.double.tell("COMMIT") }
-func (c *doubleConn) Rollback() error                     { return c.double.tell("ROLLBACK") }
+func (c *doubleConn) Prepare(statement string) (driver.Stmt, error) {
+	return &doubleStmt{conn: c, statement: statement}, nil
+}
+func (c *doubleConn) Close() error              { return nil }
+func (c *doubleConn) Begin() (driver.Tx, error) { return c, c.double.tell("BEGIN") }
+func (c *doubleConn) Commit() error             { return c.double.tell("COMMIT") }
+func (c *doubleConn) Rollback() error           { return c.double.tell("ROLLBACK") }
 
 func (c *doubleConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return c.Begin() }
 
@@ -82,6 +84,23 @@ func (c *doubleConn) QueryContext(_ context.Context, statement string, _ []drive
 		rows.values = append(rows.values, max(c.double.version, 1))
 	}
 	return rows, nil
+}
+
+// doubleStmt is a statement that is told each time it is carried out.
+type doubleStmt struct {
+	conn      *doubleConn
+	statement string
+}
+
+func (s *doubleStmt) Close() error  { return nil }
+func (s *doubleStmt) NumInput() int { return -1 }
+
+func (s *doubleStmt) Exec([]driver.Value) (driver.Result, error) {
+	return s.conn.ExecContext(context.Background(), s.statement, nil)
+}
+
+func (s *doubleStmt) Query([]driver.Value) (driver.Rows, error) {
+	return s.conn.QueryContext(context.Background(), s.statement, nil)
 }
 
 type doubleRows struct{ values []int64 }

@@ -2,8 +2,6 @@ package sql
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"slices"
 	"sync"
@@ -11,7 +9,8 @@ import (
 )
 
 // group is the one writer of a SQLite database in this process: what comes while a transaction is under way is joined into the next one, so that many share the
-// price of a commit. Its goroutine lives as long as there is something to do.
+// price of a commit. Its goroutine lives as long as there is something to do, and keeps its connection and the statements on it as long, unless others wait for
+// a connection.
 type group struct {
 	store   *store
 	mu      sync.Mutex // guards everything below
@@ -61,17 +60,34 @@ func (g *group) do(ctx context.Context, fn func(ctx context.Context, ex Tx) erro
 
 // run makes transactions until nobody waits.
 func (g *group) run() {
+	var w *writer
+	defer func() {
+		if w != nil {
+			w.release()
+		}
+	}()
 	for n := 1; ; {
 		g.mu.Lock()
 		if len(g.waiting) == 0 {
-			g.running = false
+			if w == nil {
+				g.running = false
+				g.mu.Unlock()
+				return
+			}
 			g.mu.Unlock()
-			return
+			w.release() // before others are told that nobody runs: they would want one more connection
+			w = nil
+			continue
 		}
 		g.mu.Unlock()
-		if !g.once() {
+		busy := false
+		if w, busy = g.once(w); !busy {
 			n = 1
 			continue
+		}
+		if w != nil {
+			w.release()
+			w = nil
 		}
 		pause(context.Background(), backoff(n))
 		n++
@@ -111,70 +127,84 @@ func finish(jj []*joined, err error) {
 	}
 }
 
-// once makes one transaction, and reports whether it is to be tried again because the database is locked by somebody else.
-func (g *group) once() (busy bool) {
+// once makes one transaction with w, which may be nil, and returns the writer for the next one. It reports whether this one is to be tried again because the
+// database is locked by somebody else.
+func (g *group) once(w *writer) (next *writer, busy bool) {
 	ctx := context.Background()
-	limited, cancel := context.WithTimeout(ctx, time.Second)
-	conn, err := g.store.db.Conn(limited)
-	cancel()
+	w, err := g.writer(ctx, w)
 	if err == nil {
-		defer conn.Close()
-		_, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+		_, err = w.ExecContext(ctx, "BEGIN IMMEDIATE")
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), again(err): // all connections of the pool are in use, or another process writes
-		return true
+		return w, true
 	case err != nil:
 		finish(g.take(), err)
-		return false
+		if w != nil {
+			w.discard()
+		}
+		return nil, false
 	}
 	jj := g.take()
-	err = g.carryOut(ctx, conn, jj)
+	err = g.carryOut(ctx, w, jj)
 	if err == nil {
-		_, err = conn.ExecContext(ctx, "COMMIT")
+		_, err = w.ExecContext(ctx, "COMMIT")
 	}
 	if err == nil {
 		finish(jj, nil)
-		return false
+		return w, false
 	}
-	if _, failed := conn.ExecContext(ctx, "ROLLBACK"); failed != nil {
-		discard(conn)
+	if _, failed := w.ExecContext(ctx, "ROLLBACK"); failed != nil {
+		w.discard()
+		w = nil
 	}
 	if again(err) {
 		g.giveBack(jj)
-		return true
+		return w, true
 	}
 	finish(jj, err)
-	return false
+	return w, false
+}
+
+// writer returns w, or a new one if there is none or others wait for its connection.
+func (g *group) writer(ctx context.Context, w *writer) (*writer, error) {
+	if w != nil {
+		if s := g.store.db.Stats(); s.MaxOpenConnections == 0 || s.InUse < s.MaxOpenConnections {
+			return w, nil
+		}
+		w.release()
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := g.store.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newWriter(conn), nil
 }
 
 // carryOut runs jj, each behind a savepoint if there are several. The error says that nothing can be committed.
-func (g *group) carryOut(ctx context.Context, conn *sql.Conn, jj []*joined) error {
+func (g *group) carryOut(ctx context.Context, w *writer, jj []*joined) error {
 	for _, j := range jj {
 		if len(jj) > 1 {
-			if _, err := conn.ExecContext(ctx, "SAVEPOINT patron_joined"); err != nil {
+			if _, err := w.ExecContext(ctx, "SAVEPOINT patron_joined"); err != nil {
 				return err
 			}
 		}
-		j.err = j.fn(context.WithoutCancel(j.ctx), conn)
+		j.err = j.fn(context.WithoutCancel(j.ctx), w)
 		if again(j.err) || j.err != nil && len(jj) == 1 {
 			return j.err
 		}
 		if j.err != nil {
-			if _, err := conn.ExecContext(ctx, "ROLLBACK TO patron_joined"); err != nil {
+			if _, err := w.ExecContext(ctx, "ROLLBACK TO patron_joined"); err != nil {
 				return errors.Join(j.err, err) // SQLite has given up the whole transaction, which it does when the disk is full
 			}
 		}
 		if len(jj) > 1 {
-			if _, err := conn.ExecContext(ctx, "RELEASE patron_joined"); err != nil {
+			if _, err := w.ExecContext(ctx, "RELEASE patron_joined"); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// discard takes conn out of the pool, because nobody knows what state it is in.
-func discard(conn *sql.Conn) {
-	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }

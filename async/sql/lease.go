@@ -229,7 +229,7 @@ func byID(mm []*async.Message) {
 // leasePlain takes messages without a lane.
 func (c *consumer) leasePlain(ctx context.Context, ex Tx, o *owner, limit int) (mm []*async.Message, err error) {
 	s := c.queue.store
-	const due = `SELECT id FROM {messages by due} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id LIMIT ?{skip locked}`
+	const due = `SELECT id FROM {messages by due} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id {limit}{skip locked}`
 	args := []any{o.id, c.queue.name, c.floor.plain, limit}
 	collect := func(ahead int) func(rows *sql.Rows) error {
 		return func(rows *sql.Rows) error {
@@ -307,7 +307,7 @@ func (c *consumer) leaseKeys(ctx context.Context, ex Tx, o *owner, limit int) ([
 // leaseHeads takes keys.
 func (c *consumer) leaseHeads(ctx context.Context, ex Tx, o *owner, limit int) (runs []*run, err error) {
 	s := c.queue.store
-	const due = `SELECT id FROM {heads by due} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id LIMIT ?{skip locked}`
+	const due = `SELECT id FROM {heads by due} WHERE queue = ? AND due >= ? AND due <= {now} ORDER BY due, id {limit}{skip locked}`
 	args := []any{o.id, c.queue.name, c.floor.heads, limit}
 	collect := func(rows *sql.Rows) error {
 		r := &run{slot: -1}
@@ -349,7 +349,7 @@ func (c *consumer) leaseRuns(ctx context.Context, ex Tx, o *owner, runs []*run, 
 		}
 	}
 	const (
-		first = `FROM {messages by lane} WHERE queue = ? AND lane = ? AND id >= ? ORDER BY id LIMIT ?`
+		first = `FROM {messages by lane} WHERE queue = ? AND lane = ? AND id >= ? ORDER BY id {limit}`
 		set   = `SET owner = ?, attempts = m.attempts + 1, deliveries = m.deliveries + 1`
 	)
 	switch s.dialect {
@@ -360,7 +360,7 @@ func (c *consumer) leaseRuns(ctx context.Context, ex Tx, o *owner, runs []*run, 
 		}
 		err = s.query(ctx, ex, `UPDATE {messages} AS m `+set+` FROM (
 				SELECT f.id FROM unnest(CAST(? AS bigint[])) AS l (head) JOIN {heads} AS h ON h.id = l.head CROSS JOIN LATERAL
-				(SELECT f.id FROM {messages} AS f WHERE f.queue = ? AND f.lane = h.lane AND f.id >= h.next_id ORDER BY f.id LIMIT ?) AS f
+				(SELECT f.id FROM {messages} AS f WHERE f.queue = ? AND f.lane = h.lane AND f.id >= h.next_id ORDER BY f.id {limit}) AS f
 			) AS f WHERE m.id = f.id RETURNING `+prefixed(leased, "m."), []any{o.id, array(heads), c.queue.name, most}, collect(0))
 	case SQLite:
 		for _, r := range runs {

@@ -252,3 +252,67 @@ type codeError int
 
 func (e codeError) Error() string { return "busy" }
 func (e codeError) Code() int     { return int(e) }
+
+func TestTransactCommitsOnceAndReturnsTheErrorOfItsFunction(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("refused")
+	for name, tc := range map[string]struct {
+		dialect psql.Dialect
+		fail    error
+		want    []string
+		not     string
+	}{
+		"SQLite":          {dialect: psql.SQLite, want: []string{"BEGIN IMMEDIATE", "UPDATE stock", "COMMIT"}, not: "ROLLBACK"},
+		"SQLite, refused": {dialect: psql.SQLite, fail: refused, want: []string{"BEGIN IMMEDIATE", "UPDATE stock", "ROLLBACK"}, not: "COMMIT"},
+		"PostgreSQL":      {dialect: psql.PostgreSQL, want: []string{"UPDATE stock"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := &double{}
+			q, err := psql.New(d.open(t), tc.dialect, "orders")
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			err = q.Transact(t.Context(), func(ctx context.Context, tx psql.Tx) error {
+				if _, err := tx.ExecContext(ctx, "UPDATE stock SET left = left - 1"); err != nil {
+					return err
+				}
+				return tc.fail
+			})
+
+			if !errors.Is(err, tc.fail) {
+				t.Errorf("got %v, want %v", err, tc.fail)
+			}
+			told := strings.Join(d.statements(), "\n")
+			for _, want := range tc.want {
+				if strings.Count(told, want) != 1 {
+					t.Errorf("the database was told %q, want %q once", told, want)
+				}
+			}
+			if tc.not != "" && strings.Contains(told, tc.not) {
+				t.Errorf("the database was told %q, want no %s", told, tc.not)
+			}
+		})
+	}
+}
+
+func TestTransactDoesNotRunWhenItsContextHasEnded(t *testing.T) {
+	t.Parallel()
+	d := &double{}
+	q, err := psql.New(d.open(t), psql.SQLite, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	err = q.Transact(ctx, func(context.Context, psql.Tx) error {
+		t.Error("it is run")
+		return nil
+	})
+
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"hash/fnv"
+	"math/bits"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ type store struct {
 }
 
 func newStore(db *sql.DB, d Dialect, prefix string) *store {
-	pairs := []string{"{now}", d.now(), "{skip locked}", d.skipLocked()}
+	pairs := []string{"{now}", d.now(), "{skip locked}", d.skipLocked(), "{limit}", d.limit()}
 	_, bare, qualified := strings.Cut(prefix, ".") // an index is made in the schema of its table, and is not told so
 	if !qualified {
 		bare = prefix
@@ -180,9 +181,18 @@ func (s *store) deletion(table string, ids []int64) (statement string, args []an
 	return "DELETE FROM " + from, args
 }
 
-// in returns the condition that column is one of ids, with its parameter if it has one. Numbers stand in the statement where the database has no arrays:
-// they are our own, and each length would be a statement to prepare anyway.
+// in returns the condition that column is one of ids, with its parameters. With SQLite the text is the same for many lengths, so that it is parsed once. With
+// MySQL the numbers stand in the statement: they are our own, and each length would be a statement to prepare anyway.
 func (s *store) in(column string, ids []int64) (condition string, args []any) {
+	switch s.dialect {
+	case PostgreSQL:
+		return column + " = ANY(CAST(? AS bigint[]))", []any{array(ids)}
+	case SQLite:
+		if len(ids) > 0 && len(ids) <= mostPadded {
+			return padded(column, ids)
+		}
+	case MySQL:
+	}
 	var b strings.Builder
 	for i, id := range ids {
 		if i > 0 {
@@ -190,10 +200,20 @@ func (s *store) in(column string, ids []int64) (condition string, args []any) {
 		}
 		b.WriteString(strconv.FormatInt(id, 10))
 	}
-	if s.dialect == PostgreSQL {
-		return column + " = ANY(CAST(? AS bigint[]))", []any{"{" + b.String() + "}"}
-	}
 	return column + " IN (" + b.String() + ")", nil
+}
+
+// mostPadded bounds the parameters of one condition, well below the 999 that a SQLite of old allows.
+const mostPadded = 512
+
+// padded is a condition with as many parameters as the next power of two. The last number fills it up.
+func padded(column string, ids []int64) (condition string, args []any) {
+	n := 1 << bits.Len(uint(len(ids)-1))
+	args = make([]any, n)
+	for i := range args {
+		args[i] = ids[min(i, len(ids)-1)]
+	}
+	return column + " IN (?" + strings.Repeat(",?", n-1) + ")", args
 }
 
 // array returns numbers as a parameter of PostgreSQL for CAST(? AS bigint[]), which every driver takes.

@@ -83,7 +83,41 @@ func (c *faultConn) QueryContext(ctx context.Context, query string, args []drive
 }
 
 func (c *faultConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	return c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	stmt, err := c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return &faultStmt{Stmt: stmt, conn: c, query: query}, nil
+}
+
+// faultStmt is a statement that is carried out more than once.
+type faultStmt struct {
+	driver.Stmt
+	conn  *faultConn
+	query string
+}
+
+var (
+	_ driver.StmtExecContext  = (*faultStmt)(nil)
+	_ driver.StmtQueryContext = (*faultStmt)(nil)
+)
+
+func (s *faultStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.conn.faults.strike(s.query, args); err != nil {
+		return nil, err
+	}
+	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
+}
+
+func (s *faultStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.conn.faults.strike(s.query, args); err != nil {
+		return nil, err
+	}
+	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+}
+
+func (s *faultStmt) CheckNamedValue(value *driver.NamedValue) error {
+	return s.conn.CheckNamedValue(value)
 }
 
 func (c *faultConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {

@@ -823,3 +823,43 @@ func TestWakeEndsTheWaitOfAConsumer(t *testing.T) {
 		}
 	})
 }
+
+// What is written beside a message is there with it, or neither is; and many that come at the same time do not touch each other.
+func TestTransactOnSQLiteIsAllOrNothingForEach(t *testing.T) {
+	t.Parallel()
+	d := newSQLite(t)
+	if _, err := d.db.ExecContext(t.Context(), "CREATE TABLE stock (n INTEGER PRIMARY KEY)"); err != nil {
+		t.Fatal(err)
+	}
+	q := d.queue(t, "orders")
+	refused := errors.New("refused")
+	const many = 64
+	var wg sync.WaitGroup
+	for n := range many {
+		wg.Go(func() {
+			err := q.Transact(t.Context(), func(ctx context.Context, tx psql.Tx) error {
+				if _, err := tx.ExecContext(ctx, "INSERT INTO stock (n) VALUES (?)", n); err != nil {
+					return err
+				}
+				if err := q.Publish(ctx, tx, message("k", strconv.Itoa(n))); err != nil {
+					return err
+				}
+				if n%2 == 1 {
+					return refused
+				}
+				return nil
+			})
+			if want := n%2 == 1; errors.Is(err, refused) != want || !want && err != nil {
+				t.Errorf("transaction %d: %v", n, err)
+			}
+		})
+	}
+	wg.Wait()
+	var rows, odd, messages int
+	if err := d.db.QueryRowContext(t.Context(), "SELECT count(*), sum(n % 2), (SELECT count(*) FROM patron_messages) FROM stock").Scan(&rows, &odd, &messages); err != nil {
+		t.Fatal(err)
+	}
+	if rows != many/2 || odd != 0 || messages != many/2 {
+		t.Errorf("got %d rows, %d of those that were refused, and %d messages, want %d, 0 and %d", rows, odd, messages, many/2, many/2)
+	}
+}
