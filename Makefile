@@ -16,7 +16,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 # No module may lean on a private workspace.
 export GOWORK := off
 
-# What the targets take: make run ARGS=-load, make drain N=200, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace,
+# What the targets take: make run ARGS=-load, make drain N=200, make kill N=20, make simulate STEPS=5000000, make bench BENCH=Begin PKG=./trace,
 # make compare ARGS='-only Engine', make fuzz FUZZTIME=10m
 ARGS ?=
 N ?= 10
@@ -64,6 +64,13 @@ drain: ## Stop the tour under load N times (10) and count what was lost
 .PHONY: chaos
 chaos: ## Kill consumers and brokers under load and count what is lost: all runs, most of an hour; ARGS='-broker kafka3' makes one
 	@built=$$(mktemp -d); trap 'rm -rf "$$built"' EXIT; cd tests/chaos; go build -buildvcs=false -o "$$built/chaos" .; "$$built/chaos" $(ARGS)
+.PHONY: kill
+kill: ## Kill the tour under load N times (10), start it again, and count what was lost or counted twice; ARGS='-broker URL'
+	@cd tests && go test -count=1 -v -run TourKilled -timeout 60m ./drain -args -kills $(N) $(ARGS)
+
+.PHONY: tour-all
+tour-all: ## Run the tour on every broker, starting those that do not run: one table; ARGS='-rate 500'
+	@scripts/tour $(ARGS)
 
 .PHONY: simulate
 simulate: ## Simulate the engine for STEPS steps (1000000), over all brokers and configurations
