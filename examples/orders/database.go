@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	_ "modernc.org/sqlite" // the driver named sqlite
 )
@@ -53,6 +55,26 @@ func openDir(dir string) (*dataDir, error) {
 		return nil, fmt.Errorf("-data: %w", err)
 	}
 	return &dataDir{path: dir}, nil
+}
+
+// lockName is a database without tables. Its lock is that of the operating system: it ends with the process, however that ends, on every platform.
+const lockName = "lock"
+
+// lock keeps other processes away until it is closed: two shops would each have a book of their own for the same orders.
+func (d *dataDir) lock(ctx context.Context) (io.Closer, error) {
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: d.file(lockName)}).EscapedPath()}).String())
+	if err != nil {
+		return nil, fmt.Errorf("-data %s: %w", d.path, err)
+	}
+	db.SetMaxOpenConns(1) // the connection with the lock
+	if _, err := db.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
+		err = errors.Join(err, db.Close())
+		if strings.Contains(err.Error(), "SQLITE_BUSY") {
+			return nil, fmt.Errorf("-data %s: another shop is open there: %w", d.path, err)
+		}
+		return nil, fmt.Errorf("-data %s: %w", d.path, err)
+	}
+	return db, nil
 }
 
 // file returns the path of a file in the directory.

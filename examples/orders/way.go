@@ -46,6 +46,11 @@ func (sh *shop) openWay(ctx context.Context, s settings, effects *Effects) (*way
 		return nil, err
 	}
 	sh.held = append(sh.held, dir)
+	lock, err := dir.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sh.held = append(sh.held, lock)
 	db, err := openSQLite(ctx, dir.file(databaseName))
 	if err != nil {
 		return nil, err
