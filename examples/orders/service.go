@@ -67,7 +67,7 @@ func (sh *shop) assemble(ctx context.Context, s settings, options []patron.Optio
 	options = append(options,
 		patron.WithTracing(tracing...),
 		patron.WithComponents(stock),
-		patron.WithComponents(&worker{Component: consumer, effects: effects, book: sh.book, lasts: way.lasts}),
+		patron.WithComponents(&worker{Component: consumer, effects: effects, book: sh.book, lasts: way.lasts, opens: way.outbox != nil}),
 		patron.WithHTTP(phttp.WithHost("127.0.0.1")),
 		patron.WithRoutesBuilder(public.routes()),
 	)
@@ -76,7 +76,7 @@ func (sh *shop) assemble(ctx context.Context, s settings, options []patron.Optio
 		if err != nil {
 			return err
 		}
-		options = append(options, patron.WithComponents(&worker{Component: relay, effects: effects, book: sh.book, lasts: true}))
+		options = append(options, patron.WithComponents(&worker{Component: relay, effects: effects, book: sh.book, lasts: true, opens: true}))
 	}
 	sh.service, err = patron.New(name, version, options...)
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/beatlabs/patron/async"
@@ -16,10 +17,16 @@ type worker struct {
 	effects *Effects
 	book    *Book
 	lasts   bool // what it has not done when it stops is safe
+	opens   bool // the shop opens without it: the outbox takes the orders
+	asked   atomic.Bool
 }
 
-// Check returns what keeps orders from being processed.
+// Check returns what keeps orders from being processed. A service opens when every check has passed once; later an error makes it degraded. So where the shop
+// opens without its broker the first answer says nothing of that.
 func (w *worker) Check(ctx context.Context) error {
+	if w.opens && !w.asked.Swap(true) {
+		return w.effects.Check(ctx)
+	}
 	return errors.Join(w.Component.Check(ctx), w.effects.Check(ctx))
 }
 
