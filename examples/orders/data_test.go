@@ -25,7 +25,7 @@ func TestShopGoesOnWhereItsDataSaysThatItWas(t *testing.T) {
 	if err := first.close(); err != nil {
 		t.Fatal(err)
 	}
-	first.held, first.shop.stock = nil, nil
+	first.held, first.stock = nil, nil
 
 	second := openShop(t, s)
 

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/beatlabs/patron/async/kafka"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kadm" //nolint:depguard // the tour makes its topic
+	"github.com/twmb/franz-go/pkg/kerr" //nolint:depguard // the tour makes its topic
+	"github.com/twmb/franz-go/pkg/kgo" //nolint:depguard // the tour makes its topic
 )
 
 // kafkaPartitions is how many the topic has. With key lanes that bounds no concurrency; it bounds how many shops could share the work.
@@ -18,7 +18,8 @@ const kafkaPartitions = 8
 // kafkaSession is after how long without a word a member is taken for dead. One that comes back under its name is not waited for.
 const kafkaSession = 6 * time.Second
 
-// openKafka opens a topic. The name is also that of the group and, for it is the only one, of its member: a process that comes back gets its partitions at once.
+// openKafka opens a topic. The name is also that of the group and of its only member:
+// a process that comes back gets its partitions at once.
 func openKafka(brokers []string, name string) (*link, error) {
 	orders, err := kafka.New(brokers, name, []string{name}, kafka.WithInstanceID(name), kafka.WithSession(kafkaSession), kafka.WithKeyLanes())
 	if err != nil {

@@ -73,16 +73,16 @@ func openDatabase(db *sql.DB, dialect psql.Dialect, name string) (*link, error) 
 	return l, nil
 }
 
-// furnished returns a link to a broker where something must be made before orders can go through it. Make does that each time a consumer is made; it must not
+// furnished returns a link to a broker where something must be made before orders can go through it. Build does that each time a consumer is made; it must not
 // mind what is there.
-func furnished(orders async.ConsumerFactory, producer async.Producer, make func(ctx context.Context) error) *link {
-	f := &furniture{make: make}
+func furnished(orders async.ConsumerFactory, producer async.Producer, build func(ctx context.Context) error) *link {
+	f := &furniture{build: build}
 	return &link{orders: &furnishedFactory{ConsumerFactory: orders, furniture: f}, producer: &furnishedProducer{Producer: producer, furniture: f}}
 }
 
 // furniture is what a broker must have before orders can go through it: a topic, a queue, tables.
 type furniture struct {
-	make func(ctx context.Context) error
+	build func(ctx context.Context) error
 
 	mu      sync.Mutex // guards everything below
 	there   bool
@@ -126,7 +126,7 @@ var (
 
 // Create implements async.ConsumerFactory.
 func (f *furnishedFactory) Create(ctx context.Context) (async.Consumer, error) {
-	if err := f.furniture.make(ctx); err != nil {
+	if err := f.furniture.build(ctx); err != nil {
 		f.furniture.note(err)
 		return nil, err
 	}

@@ -87,8 +87,8 @@ const (
 	longestWait  = time.Second
 )
 
-// newRelay returns the component that takes accepted orders from the outbox to the broker. An order that the broker refuses for good, because it is too large for
-// instance, is dead.
+// newRelay returns the component that takes accepted orders from the outbox to the broker. An order that the broker refuses for good,
+// because it is too large for instance, is dead.
 func newRelay(p *processor, w *way) (*async.Component, error) {
 	return async.NewForward("outbox", w.outbox, w.broker,
 		async.WithConcurrency(relays), async.WithMaxHeld(maxHeld), async.WithBackoff(shortestWait, longestWait),

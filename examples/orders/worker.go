@@ -21,8 +21,8 @@ type worker struct {
 	asked   atomic.Bool
 }
 
-// Check returns what keeps orders from being processed. A service opens when every check has passed once; later an error makes it degraded. So where the shop
-// opens without its broker the first answer says nothing of that.
+// Check returns what keeps orders from being processed. A service opens when every check has passed once; later an error makes it degraded. So
+// where the shop opens without its broker the first answer says nothing of that.
 func (w *worker) Check(ctx context.Context) error {
 	if w.opens && !w.asked.Swap(true) {
 		return w.effects.Check(ctx)
