@@ -64,6 +64,7 @@ drain: ## Stop the tour under load N times (10) and count what was lost
 .PHONY: chaos
 chaos: ## Kill consumers and brokers under load and count what is lost: all runs, most of an hour; ARGS='-broker kafka3' makes one
 	@built=$$(mktemp -d); trap 'rm -rf "$$built"' EXIT; cd tests/chaos; go build -buildvcs=false -o "$$built/chaos" .; "$$built/chaos" $(ARGS)
+
 .PHONY: kill
 kill: ## Kill the tour under load N times (10), start it again, and count what was lost or counted twice; ARGS='-broker URL'
 	@cd tests && go test -count=1 -v -run TourKilled -timeout 60m ./drain -args -kills $(N) $(ARGS)

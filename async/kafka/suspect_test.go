@@ -45,8 +45,7 @@ func TestAPartitionGoesOnWhenNothingWaitsBehindASuspect(t *testing.T) {
 	if mm, err := first.Receive(ctx, 10); err != nil || len(mm) != 1 {
 		t.Fatalf("received %d messages, %v, want 1", len(mm), err)
 	}
-	kafka.MemberOf(first).Kill()
-	kafka.MemberOf(first).Client().Close()
+	kafka.MemberOf(first).Kill(ctx)
 	defer first.Close(context.Background()) //nolint:errcheck // it is dead
 
 	second := create()
