@@ -9,7 +9,7 @@ import (
 	"github.com/beatlabs/patron/async/kafka"
 	"github.com/twmb/franz-go/pkg/kadm" //nolint:depguard // the tour makes its topic
 	"github.com/twmb/franz-go/pkg/kerr" //nolint:depguard // the tour makes its topic
-	"github.com/twmb/franz-go/pkg/kgo" //nolint:depguard // the tour makes its topic
+	"github.com/twmb/franz-go/pkg/kgo"  //nolint:depguard // the tour makes its topic
 )
 
 // kafkaPartitions is how many the topic has. With key lanes that bounds no concurrency; it bounds how many shops could share the work.

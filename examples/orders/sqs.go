@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws" //nolint:depguard // the tour makes its queues
+	"github.com/aws/aws-sdk-go-v2/aws"                //nolint:depguard // the tour makes its queues
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs" //nolint:depguard // the tour makes its queues
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types" //nolint:depguard // the tour makes its queues
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"  //nolint:depguard // the tour makes its queues
 	"github.com/beatlabs/patron/async/sqs"
 )
 
