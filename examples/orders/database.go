@@ -40,6 +40,7 @@ const databaseName = "orders.db"
 type dataDir struct {
 	path      string
 	temporary bool
+	left      func() int // orders that are not finished; nil: nobody knows
 }
 
 // openDir makes dir if it is missing; "" is a temporary one, which Close removes.
@@ -85,5 +86,11 @@ func (d *dataDir) Close() error {
 	if !d.temporary {
 		return nil
 	}
-	return os.RemoveAll(d.path)
+	err := os.RemoveAll(d.path)
+	if d.left != nil {
+		if n := d.left(); n > 0 {
+			err = errors.Join(err, fmt.Errorf("%d messages left, which go with the temporary directory: -data keeps them", n))
+		}
+	}
+	return err
 }

@@ -14,7 +14,7 @@ func TestFlagsHaveTheDefaultsOfTheContract(t *testing.T) {
 
 	got, err := parseFlags(nil, io.Discard)
 
-	if want := (settings{repeat: 1, stockFailures: true}); got != want || err != nil {
+	if want := (settings{repeat: 1, stockFailures: true, broker: "sqlite:"}); got != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

@@ -45,6 +45,10 @@ func (sh *shop) openWay(ctx context.Context, s settings, effects *Effects) (*way
 	if err != nil {
 		return nil, err
 	}
+	dir.left = func() int {
+		s := sh.book.Summary()
+		return s.Waiting + s.Processing
+	}
 	sh.held = append(sh.held, dir)
 	lock, err := dir.lock(ctx)
 	if err != nil {
