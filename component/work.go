@@ -36,8 +36,8 @@ type graceValue struct {
 	force context.Context //nolint:containedctx // it is the value that the context carries
 }
 
-// Grace returns for how long the work of [Work] outlives take: what [WithGrace] put there, else [DefaultGrace]. It is for a component whose stop cannot be faster
-// than something, a call to a broker for instance that must not be cancelled: it says so when it starts, and not when it is stopped.
+// Grace returns for how long the work of [Work] outlives take: what [WithGrace] put there, else [DefaultGrace]. It is for a component whose stop cannot be
+// faster than something, a call to a broker for instance that must not be cancelled: it says so when it starts, and not when it is stopped.
 func Grace(take context.Context) time.Duration { return graceOf(take).grace }
 
 func graceOf(take context.Context) graceValue {

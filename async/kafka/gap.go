@@ -62,7 +62,7 @@ func (c *consumer) relocate(ctx context.Context, r relocation) error {
 	case next <= b.end: // a replica that lags behind, or a leader that has just been elected
 		c.mu.Unlock()
 		if err := sleep(ctx, doubtFor); err != nil {
-			return nil //nolint:nilerr // Receive sees for itself that its context has ended
+			return nil // Receive sees for itself that its context has ended
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()

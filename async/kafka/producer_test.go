@@ -85,7 +85,8 @@ func TestWhatABrokerRefusesForGoodIsNamedOneByOne(t *testing.T) {
 				t.Fatalf("send of two: got %v, want both named", err)
 			}
 			for i, err := range batch.Errors {
-				if !errors.Is(err, test.refusal) || errors.Is(err, async.ErrUnknown) != test.unknown || (reliability.Classify(err) == reliability.ClassPermanent) != test.permanent {
+				permanent := reliability.Classify(err) == reliability.ClassPermanent
+				if !errors.Is(err, test.refusal) || errors.Is(err, async.ErrUnknown) != test.unknown || permanent != test.permanent {
 					t.Errorf("message %d: got %v, want %v, permanent: %t, unknown: %t", i, err, test.refusal, test.permanent, test.unknown)
 				}
 			}

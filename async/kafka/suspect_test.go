@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// After a crash the first message is given alone. What is fetched meanwhile waits, and the partition is paused; it must not stay so when nothing waits any more.
+// After a crash the first message is given alone. What is fetched meanwhile waits, and the partition is paused; it must not stay so when nothing waits any
+// more.
 func TestAPartitionGoesOnWhenNothingWaitsBehindASuspect(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t, kfake.SeedTopics(1, "orders"))
@@ -21,7 +22,7 @@ func TestAPartitionGoesOnWhenNothingWaitsBehindASuspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer producer.Close(context.Background()) //nolint:errcheck // the end of the test
+	defer producer.Close(context.Background())
 	send := func(text string) {
 		t.Helper()
 		if err := async.Publish(ctx, producer, text, text); err != nil {
@@ -46,10 +47,10 @@ func TestAPartitionGoesOnWhenNothingWaitsBehindASuspect(t *testing.T) {
 		t.Fatalf("received %d messages, %v, want 1", len(mm), err)
 	}
 	kafka.MemberOf(first).Kill(ctx)
-	defer first.Close(context.Background()) //nolint:errcheck // it is dead
+	defer first.Close(context.Background())
 
 	second := create()
-	defer second.Close(context.Background()) //nolint:errcheck // the end of the test
+	defer second.Close(context.Background())
 	received := make(chan *async.Message, 10)
 	receiving, stop := context.WithCancel(ctx)
 	done := make(chan struct{})

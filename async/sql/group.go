@@ -80,7 +80,7 @@ func (g *group) run() {
 			continue
 		}
 		g.mu.Unlock()
-		busy := false
+		var busy bool
 		if w, busy = g.once(w); !busy {
 			n = 1
 			continue

@@ -223,6 +223,8 @@ func (b *Book) restore(e *entry) {
 		b.value = b.value.plus(e.value)
 	case Dead:
 		b.dead++
+	case Accepted, Processing:
+		fallthrough
 	default:
 		e.status = Accepted
 		return

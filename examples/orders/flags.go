@@ -31,7 +31,8 @@ func parseFlags(args []string, stderr io.Writer) (settings, error) {
 	fs.BoolVar(&s.stockFailures, "stock-failures", true, "let the stock service fail about 5 % of the attempts")
 	fs.StringVar(&s.effects, "effects", "", "append a JSON line to `FILE` for each finished order")
 	fs.StringVar(&s.traces, "traces", "", "write finished spans as JSON lines to `FILE`")
-	fs.StringVar(&s.broker, "broker", "sqlite:", "the `URL` of the broker between the counter and the processing: memory:, sqlite: (the database of -data itself), sqlite:FILE, "+
+	fs.StringVar(&s.broker, "broker", "sqlite:", "the `URL` of the broker between the counter and the processing: memory:, "+
+		"sqlite: (the database of -data itself), sqlite:FILE, "+
 		"postgres://…, kafka://HOST:PORT,…, amqp://…, sqs://HOST:PORT")
 	fs.StringVar(&s.data, "data", "", "keep orders in `DIR`, so that they outlive the process (default: a temporary one, which goes with it)")
 	if err := fs.Parse(args); err != nil {

@@ -21,7 +21,9 @@ func TestFlagsHaveTheDefaultsOfTheContract(t *testing.T) {
 
 func TestEveryFlagIsTaken(t *testing.T) {
 	t.Parallel()
-	args := []string{"-load", "-orders", "o", "-rate", "7", "-repeat=3", "-stock-failures=false", "-effects", "e", "--traces", "t", "-broker", "sqlite:f", "-data", "d"}
+	args := []string{
+		"-load", "-orders", "o", "-rate", "7", "-repeat=3", "-stock-failures=false", "-effects", "e", "--traces", "t", "-broker", "sqlite:f", "-data", "d",
+	}
 
 	got, err := parseFlags(args, io.Discard)
 
@@ -75,7 +77,9 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("got %v, want %v", err, flag.ErrHelp)
 	}
-	for _, want := range []string{"-load", "-orders FILE", "-rate N", "-repeat N", "-stock-failures", "-effects FILE", "-traces FILE", "-broker URL", "-data DIR"} {
+	for _, want := range []string{
+		"-load", "-orders FILE", "-rate N", "-repeat N", "-stock-failures", "-effects FILE", "-traces FILE", "-broker URL", "-data DIR",
+	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("got\n%swant %q in it", b.String(), want)
 		}

@@ -178,7 +178,8 @@ func outcomeOf(ctx context.Context, q querier, invoice string) (Outcome, error) 
 
 // Load enters every order into the book, as the last process left it.
 func (s *store) Load(ctx context.Context, b *Book) error {
-	rows, err := s.db.QueryContext(ctx, "SELECT invoice, customer, digest, value, status, attempts, cause, finished FROM shop_orders ORDER BY effect IS NULL, effect, seq")
+	rows, err := s.db.QueryContext(ctx, "SELECT invoice, customer, digest, value, status, attempts, cause, finished FROM shop_orders "+
+		"ORDER BY effect IS NULL, effect, seq")
 	if err != nil {
 		return fmt.Errorf("orders: load: %w", err)
 	}

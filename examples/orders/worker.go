@@ -30,8 +30,8 @@ func (w *worker) Check(ctx context.Context) error {
 	return errors.Join(w.Component.Check(ctx), w.effects.Check(ctx))
 }
 
-// Run implements component.Component. What waits where it outlives the process would be processed after the next start; but a shop wants to go home with nothing
-// on the table, so it works on until every order is finished or the grace period is over.
+// Run implements component.Component. What waits where it outlives the process would be processed after the next start; but a shop wants to go home with
+// nothing on the table, so it works on until every order is finished or the grace period is over.
 func (w *worker) Run(ctx context.Context) error {
 	if !w.lasts {
 		return w.Component.Run(ctx) // the engine does the same for a source that dies with the process

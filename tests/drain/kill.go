@@ -55,7 +55,7 @@ func runKilled(ctx context.Context, p plan, binary, dir, broker string, items []
 	case <-first.exited:
 	case <-ctx.Done():
 	}
-	after := time.NewTimer(p.stopAfter * time.Duration(maxKillAfter/maxStopAfter))
+	after := time.NewTimer(p.killAfter())
 	defer after.Stop()
 	select {
 	case <-after.C:
@@ -233,7 +233,7 @@ func ask(ctx context.Context, addr string) (summary, error) {
 		return s, err
 	}
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := new(http.Client).Do(req)
 	if err != nil {
 		return s, err
 	}
@@ -307,7 +307,12 @@ func (k *killed) decided() []posting {
 	return pp
 }
 
+// killAfter is when the first life is over: later than a stop would be.
+func (p plan) killAfter() time.Duration {
+	return time.Duration(float64(p.stopAfter) / float64(maxStopAfter) * float64(maxKillAfter))
+}
+
 // String tells which life is over when.
 func (p plan) killString() string {
-	return "seed " + strconv.FormatUint(p.seed, 10) + ": killed after " + (p.stopAfter * time.Duration(maxKillAfter/maxStopAfter)).String()
+	return "seed " + strconv.FormatUint(p.seed, 10) + ": killed after " + p.killAfter().String()
 }

@@ -57,7 +57,8 @@ func twoLives() (killed, string) {
 	return killed{
 		postings: []posting{
 			at(first, 1, 3, http.StatusAccepted), at(manual, 2, 4, http.StatusAccepted), at(faulty, 5, 6, http.StatusUnprocessableEntity),
-			{order: second, sent: 7, ended: 8, fate: lost, err: io.EOF}, at(second, 9, 10, http.StatusOK),
+			{order: second, sent: 7, ended: 8, fate: lost, err: io.EOF},
+			at(second, 9, 10, http.StatusOK),
 		},
 		summary: summary{Accepted: 3, Processed: 2, Dead: 1, Value: "13.00"},
 	}, lines + effectLine("102", "bob", "dead", 1) + effectLine("101", "ann", "processed", second.attempts()+1)

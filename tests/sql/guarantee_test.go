@@ -856,7 +856,8 @@ func TestTransactOnSQLiteIsAllOrNothingForEach(t *testing.T) {
 	}
 	wg.Wait()
 	var rows, odd, messages int
-	if err := d.db.QueryRowContext(t.Context(), "SELECT count(*), sum(n % 2), (SELECT count(*) FROM patron_messages) FROM stock").Scan(&rows, &odd, &messages); err != nil {
+	const query = "SELECT count(*), sum(n % 2), (SELECT count(*) FROM patron_messages) FROM stock"
+	if err := d.db.QueryRowContext(t.Context(), query).Scan(&rows, &odd, &messages); err != nil {
 		t.Fatal(err)
 	}
 	if rows != many/2 || odd != 0 || messages != many/2 {
