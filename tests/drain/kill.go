@@ -312,7 +312,7 @@ func (p plan) killAfter() time.Duration {
 	return time.Duration(float64(p.stopAfter) / float64(maxStopAfter) * float64(maxKillAfter))
 }
 
-// String tells which life is over when.
+// killString tells which life is over when.
 func (p plan) killString() string {
 	return "seed " + strconv.FormatUint(p.seed, 10) + ": killed after " + p.killAfter().String()
 }
