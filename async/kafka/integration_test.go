@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -41,10 +42,10 @@ func (s shape) onReal(tb testing.TB) *realHarness {
 	return h
 }
 
-// make makes a topic, and waits until the brokers know it.
+// make makes a topic, unless it is there, and waits until the brokers know it.
 func (h *realHarness) make(ctx context.Context, topic string) {
 	most := "4194304"
-	if _, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, topic); err != nil {
+	if _, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		h.tb.Error(err)
 		return
 	}
