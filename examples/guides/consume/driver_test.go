@@ -42,7 +42,7 @@ func (s source) Broadcast() (async.ConsumerFactory, async.Producer) {
 // The traits stand here a second time, so that a driver cannot lower one silently: each switches cases on.
 var traits = async.Traits{
 	Ordered: async.OrderedGroup, Volatile: true, DeadLetters: true, MaxDelay: 365 * 24 * time.Hour, StopWait: 50 * time.Millisecond,
-	Redelivers: true, CountsDeliveries: true, MaxPublishDelay: 365 * 24 * time.Hour, Broadcasts: true,
+	Redelivers: true, CountsDeliveries: true, ExactAttempts: true, MaxPublishDelay: 365 * 24 * time.Hour, Broadcasts: true,
 }
 
 func TestDriver(t *testing.T) {
