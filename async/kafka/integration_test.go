@@ -45,7 +45,8 @@ func (s shape) onReal(tb testing.TB) *realHarness {
 // make makes a topic, unless it is there, and waits until the brokers know it.
 func (h *realHarness) make(ctx context.Context, topic string) {
 	most := "4194304"
-	if _, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+	_, err := h.admin.CreateTopic(ctx, partitions, 1, map[string]*string{"max.message.bytes": &most}, topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		h.tb.Error(err)
 		return
 	}
