@@ -228,7 +228,8 @@ func (h *harness) FailSettlements(every int) {
 	var mu sync.Mutex
 	settled := 0
 	h.faults.set(func(query string, args []driver.NamedValue) error {
-		if (!strings.HasPrefix(query, "DELETE") || !strings.Contains(query, h.text("@messages"))) && !strings.Contains(query, "done = ") {
+		deletes := strings.HasPrefix(query, "DELETE") && strings.Contains(query, h.text("@messages")) && !strings.Contains(query, h.text("@heads"))
+		if !deletes && !strings.Contains(query, "done = ") {
 			return nil
 		}
 		_, ids, found := strings.Cut(query, "('[")
