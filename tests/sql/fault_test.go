@@ -57,6 +57,7 @@ func (c *dsnConnector) Driver() driver.Driver                        { return c.
 type faultConn struct {
 	driver.Conn
 	faults *faults
+	asked  bool // for a fault of a statement that the driver wants prepared
 }
 
 var (
@@ -72,14 +73,18 @@ func (c *faultConn) ExecContext(ctx context.Context, query string, args []driver
 	if err := c.faults.strike(query, args); err != nil {
 		return nil, err
 	}
-	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	result, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+	c.asked = err == driver.ErrSkip //nolint:errorlint // as database/sql compares it
+	return result, err
 }
 
 func (c *faultConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if err := c.faults.strike(query, args); err != nil {
 		return nil, err
 	}
-	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	c.asked = err == driver.ErrSkip //nolint:errorlint // as database/sql compares it
+	return rows, err
 }
 
 func (c *faultConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -102,15 +107,24 @@ var (
 	_ driver.StmtQueryContext = (*faultStmt)(nil)
 )
 
+// strike asks for a fault, unless the connection did for the same statement: the driver of MySQL refuses to carry out one with parameters that is not prepared.
+func (s *faultStmt) strike(args []driver.NamedValue) error {
+	if s.conn.asked {
+		s.conn.asked = false
+		return nil
+	}
+	return s.conn.faults.strike(s.query, args)
+}
+
 func (s *faultStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.conn.faults.strike(s.query, args); err != nil {
+	if err := s.strike(args); err != nil {
 		return nil, err
 	}
 	return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args)
 }
 
 func (s *faultStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.conn.faults.strike(s.query, args); err != nil {
+	if err := s.strike(args); err != nil {
 		return nil, err
 	}
 	return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
